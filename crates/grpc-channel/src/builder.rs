@@ -1,0 +1,231 @@
+//! The settings of a channel, until it connects.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::backoff::Backoff;
+use crate::balancer::{Balancer, View};
+use crate::call::RetryPolicy;
+use crate::channel::{Channel, Inner};
+use crate::error::Error;
+use crate::method::{DescriptorError, IdempotentMethods};
+use crate::resolver::dns::{self, Dns};
+use crate::resolver::{Endpoint, Fixed, Publisher, Resolve, Subscriber};
+use crate::subchannel;
+use crate::target::{Kind, Target};
+use crate::transport::Keepalive;
+
+/// What this crate adds to `user-agent`.
+const USER_AGENT: &str = concat!("grpc-channel-rust/", env!("CARGO_PKG_VERSION"));
+
+/// Makes a [`Channel`]. Every setting has a default.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it connects"]
+pub struct Builder {
+    target: String,
+    subchannel: subchannel::Config,
+    dns: dns::Config,
+    user_agent: Option<String>,
+    wait_for_ready: bool,
+    retry: Option<RetryPolicy>,
+    retry_buffer: usize,
+    idempotent: Result<IdempotentMethods, DescriptorError>,
+}
+
+// === impl Builder ===
+
+impl Builder {
+    pub(crate) fn new(target: String) -> Self {
+        /// What one call may keep for a retry; gRPC's per-RPC default.
+        const RETRY_BUFFER: usize = 256 << 10;
+        Self {
+            target,
+            subchannel: subchannel::Config::default(),
+            dns: dns::Config::default(),
+            user_agent: None,
+            wait_for_ready: false,
+            retry: Some(RetryPolicy::default()),
+            retry_buffer: RETRY_BUFFER,
+            idempotent: Ok(IdempotentMethods::default()),
+        }
+    }
+
+    /// How long making a connection may take: TCP and the first answer over HTTP/2. Default: 20 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.subchannel.transport.connect_timeout = timeout;
+        self
+    }
+
+    /// When to ping a silent peer; `None` never does. Default: [`Keepalive::default`].
+    pub fn keepalive(mut self, keepalive: impl Into<Option<Keepalive>>) -> Self {
+        self.subchannel.transport.keepalive = keepalive.into();
+        self
+    }
+
+    /// How long to wait between attempts to connect. Default: [`Backoff::default`].
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.subchannel.backoff = backoff;
+        self
+    }
+
+    /// The bounds of the time between two DNS queries. An answer is believed for its TTL, but at
+    /// least `min` and at most `max`; a broken subchannel asks at once, but never sooner than `min`
+    /// after the query before. Default: 1 s to 30 s.
+    pub fn dns_interval(mut self, min: Duration, max: Duration) -> Self {
+        self.dns.min_interval = min;
+        self.dns.max_interval = max;
+        self
+    }
+
+    /// How long one DNS resolution may take. Default: 5 s.
+    pub fn dns_timeout(mut self, timeout: Duration) -> Self {
+        self.dns.timeout = timeout;
+        self
+    }
+
+    /// What `user-agent` begins with; the name and version of this crate follow.
+    pub fn user_agent(mut self, prefix: impl Into<String>) -> Self {
+        self.user_agent = Some(prefix.into());
+        self
+    }
+
+    /// Whether calls wait while no replica can be reached, unless they say it themselves with
+    /// [`WaitForReady`](crate::WaitForReady). Default: they fail with UNAVAILABLE.
+    pub fn wait_for_ready(mut self, wait: bool) -> Self {
+        self.wait_for_ready = wait;
+        self
+    }
+
+    /// How idempotent calls are retried; `None` never does. Default: [`RetryPolicy::default`].
+    pub fn retry(mut self, policy: impl Into<Option<RetryPolicy>>) -> Self {
+        self.retry = policy.into();
+        self
+    }
+
+    /// Which methods may be retried: those that the descriptors mark with
+    /// `option idempotency_level`. May be called for several sets. Without it only calls that no
+    /// server has processed are sent again.
+    pub fn idempotent_methods(mut self, file_descriptor_set: &[u8]) -> Self {
+        if let Ok(methods) = &mut self.idempotent
+            && let Err(error) = methods.add(file_descriptor_set)
+        {
+            self.idempotent = Err(error);
+        }
+        self
+    }
+
+    /// Starts to connect, in the background: a call may be made at once and waits for the first
+    /// connection.
+    ///
+    /// # Errors
+    ///
+    /// When the target, a setting or a descriptor set is not valid, or outside of a tokio runtime.
+    pub fn connect(self) -> Result<Channel, Error> {
+        let target: Target = self.target.parse()?;
+        match target.kind().clone() {
+            Kind::Dns { server, host, port } => {
+                let resolver = Dns::new(server, host, port, self.dns);
+                self.spawn(&target, resolver)
+            }
+            Kind::Fixed(addresses) => {
+                let endpoints = addresses.into_iter().map(Endpoint::new).collect();
+                self.spawn(&target, Fixed(endpoints))
+            }
+        }
+    }
+
+    /// Starts to connect to what `resolver` gives, instead of resolving the target; the target then
+    /// only names the authority.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub fn connect_with(self, resolver: impl Resolve) -> Result<Channel, Error> {
+        let target: Target = self.target.parse()?;
+        self.spawn(&target, resolver)
+    }
+
+    fn spawn(self, target: &Target, resolver: impl Resolve) -> Result<Channel, Error> {
+        self.check()?;
+        let user_agent = self.user_agent_header()?;
+        let idempotent = self.idempotent?;
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::no_runtime())?;
+
+        let (publisher, subscriber): (Publisher, _) = Subscriber::pair();
+        let view = Arc::new(View::new());
+        let name: Arc<str> = target.as_str().into();
+        let balancer = Balancer::new(name.clone(), self.subchannel, subscriber, view.clone());
+        let tasks = [
+            AbortOnDropHandle::new(runtime.spawn(resolver.run(publisher))),
+            AbortOnDropHandle::new(runtime.spawn(balancer.run())),
+        ];
+        Ok(Channel::new(Inner {
+            target: name,
+            authority: target.authority().clone(),
+            user_agent,
+            wait_for_ready: self.wait_for_ready,
+            retry: self.retry,
+            retry_buffer: self.retry_buffer,
+            idempotent,
+            view,
+            _tasks: tasks,
+        }))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let expect = |holds: bool, name, expected| {
+            if holds {
+                Ok(())
+            } else {
+                Err(Error::setting(name, expected))
+            }
+        };
+        let zero = Duration::ZERO;
+        let backoff = self.subchannel.backoff;
+        expect(
+            self.subchannel.transport.connect_timeout > zero,
+            "connect_timeout",
+            "more than 0 s",
+        )?;
+        expect(
+            self.dns.min_interval > zero && self.dns.min_interval <= self.dns.max_interval,
+            "dns_interval",
+            "0 s < min <= max",
+        )?;
+        expect(self.dns.timeout > zero, "dns_timeout", "more than 0 s")?;
+        expect(
+            backoff.base > zero
+                && backoff.multiplier >= 1.0
+                && (0.0..=1.0).contains(&backoff.jitter),
+            "backoff",
+            "base > 0 s, multiplier >= 1 and jitter from 0 to 1",
+        )?;
+        if let Some(keepalive) = self.subchannel.transport.keepalive {
+            expect(
+                keepalive.time > zero && keepalive.timeout > zero,
+                "keepalive",
+                "time and timeout of more than 0 s",
+            )?;
+        }
+        if let Some(retry) = &self.retry {
+            expect(
+                (2..=5).contains(&retry.max_attempts) && retry.backoff_multiplier > 0.0,
+                "retry",
+                "max_attempts from 2 to 5 and backoff_multiplier > 0",
+            )?;
+        }
+        Ok(())
+    }
+
+    fn user_agent_header(&self) -> Result<HeaderValue, Error> {
+        let text = match &self.user_agent {
+            None => return Ok(HeaderValue::from_static(USER_AGENT)),
+            Some(prefix) => format!("{prefix} {USER_AGENT}"),
+        };
+        text.parse()
+            .map_err(|_| Error::setting("user_agent", "printable ASCII"))
+    }
+}

@@ -1,0 +1,87 @@
+//! The channel: what a stub is made with.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::HeaderValue;
+use http::uri::Authority;
+use tokio_util::task::AbortOnDropHandle;
+use tonic::Status;
+use tonic::body::Body;
+use tower_service::Service;
+
+use crate::balancer::View;
+use crate::builder::Builder;
+use crate::call::{self, RetryPolicy};
+use crate::method::IdempotentMethods;
+use crate::stats::Stats;
+use crate::transport::ResponseBody;
+
+/// A channel to all replicas behind one name.
+///
+/// Cloning is cheap, and the clones share everything. When the last clone is dropped and the last
+/// response has ended, every task ends and every connection is closed.
+#[derive(Clone)]
+pub struct Channel(Arc<Inner>);
+
+/// What the clones share.
+pub(crate) struct Inner {
+    pub(crate) target: Arc<str>,
+    pub(crate) authority: Authority,
+    pub(crate) user_agent: HeaderValue,
+    pub(crate) wait_for_ready: bool,
+    pub(crate) retry: Option<RetryPolicy>,
+    pub(crate) retry_buffer: usize,
+    pub(crate) idempotent: IdempotentMethods,
+    pub(crate) view: Arc<View>,
+    /// The resolver and the balancer.
+    pub(crate) _tasks: [AbortOnDropHandle<()>; 2],
+}
+
+// === impl Channel ===
+
+impl Channel {
+    /// Begins a channel to a target: `dns:///name:port`, `dns://server:port/name:port`,
+    /// `ipv4:address:port,address:port` or `ipv6:[address]:port`; a bare `name:port` is a DNS name.
+    ///
+    /// A target that is not valid is an error of [`Builder::connect`].
+    pub fn builder(target: impl Into<String>) -> Builder {
+        Builder::new(target.into())
+    }
+
+    /// What the channel knows of its target and its subchannels at this moment.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.0.target, &self.0.view)
+    }
+
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+}
+
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Channel")
+            .field("target", &self.0.target)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Service<http::Request<Body>> for Channel {
+    type Response = http::Response<ResponseBody>;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Status>> + Send>>;
+
+    /// Always ready: a call waits for a connection by itself, since only it knows its deadline and
+    /// whether it waits at all.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(call::run(self.0.clone(), request))
+    }
+}

@@ -1,0 +1,60 @@
+//! The error of making a channel.
+
+use std::sync::Arc;
+
+use crate::method::DescriptorError;
+use crate::target::TargetError;
+
+/// Why a channel cannot be made.
+///
+/// It is opaque and cheap to clone. Calls fail with a [`tonic::Status`] instead; what made a call
+/// fail is that status's [`source`](std::error::Error::source), as a [`crate::Disconnect`] or a
+/// [`crate::resolver::ResolveError`].
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(Arc<Kind>);
+
+#[derive(Debug, thiserror::Error)]
+enum Kind {
+    #[error(transparent)]
+    Target(TargetError),
+    #[error(transparent)]
+    Descriptors(DescriptorError),
+    #[error("the setting {name} is not valid: expected {expected}")]
+    Setting {
+        name: &'static str,
+        expected: &'static str,
+    },
+    #[error("there is no tokio runtime; Builder::connect must be called inside of one")]
+    NoRuntime,
+}
+
+// === impl Error ===
+
+impl Error {
+    /// Whether the target could not be understood.
+    #[must_use]
+    pub fn is_bad_target(&self) -> bool {
+        matches!(*self.0, Kind::Target(_))
+    }
+
+    pub(crate) fn setting(name: &'static str, expected: &'static str) -> Self {
+        Self(Arc::new(Kind::Setting { name, expected }))
+    }
+
+    pub(crate) fn no_runtime() -> Self {
+        Self(Arc::new(Kind::NoRuntime))
+    }
+}
+
+impl From<TargetError> for Error {
+    fn from(error: TargetError) -> Self {
+        Self(Arc::new(Kind::Target(error)))
+    }
+}
+
+impl From<DescriptorError> for Error {
+    fn from(error: DescriptorError) -> Self {
+        Self(Arc::new(Kind::Descriptors(error)))
+    }
+}

@@ -1,0 +1,66 @@
+//! A gRPC channel that spreads calls over all replicas behind a name, and goes on while they come
+//! and go.
+//!
+//! gRPC multiplexes every call of a client over one HTTP/2 connection. Behind a Kubernetes Service
+//! with a cluster IP all of them therefore reach one pod. This channel resolves a headless Service
+//! to every pod, holds one connection to each, and picks one for each call.
+//!
+//! ```no_run
+//! use grpc_channel::Channel;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let channel = Channel::builder("dns:///echo-headless.default.svc.cluster.local.:50051").connect()?;
+//! // let client = EchoServiceClient::new(channel);
+//! # drop(channel);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Channel`] implements [`tower_service::Service`] as the clients that tonic generates want it.
+//!
+//! # What it promises
+//!
+//! | when | then |
+//! |---|---|
+//! | the replicas are stable | any n calls are spread so that counts differ by one at most |
+//! | a replica is added | it is found within the TTL of the name's records, clamped to [`Builder::dns_interval`] |
+//! | a replica is removed from the name | calls in flight there finish; new ones go elsewhere |
+//! | a replica drains (GOAWAY) | the same, and what it did not process is sent elsewhere, up to ten times |
+//! | a replica is killed | idempotent calls are sent elsewhere; others fail with UNAVAILABLE, since the replica may have processed them |
+//! | a replica stops answering | keepalive pings find it, see [`Keepalive`] |
+//! | DNS gives nothing, NXDOMAIN or no answer | the addresses that are known are kept; with none, calls fail with UNAVAILABLE and say why, or wait, see [`WaitForReady`] |
+//! | nothing can be reached | calls fail with UNAVAILABLE and say what is wrong with each address, or wait |
+//!
+//! # How a call finds its way
+//!
+//! [`resolver`] → balancer (one subchannel for each address) → picker → a call's attempts. The parts
+//! and their names are those of the gRPC core documents.
+//!
+//! # What it does not do (yet)
+//!
+//! TLS, client-side health checks, service config, other policies than round robin, hedging.
+
+mod backoff;
+mod balancer;
+mod builder;
+mod call;
+mod channel;
+mod connectivity;
+mod error;
+mod method;
+mod picker;
+pub mod resolver;
+mod stats;
+mod subchannel;
+mod target;
+mod transport;
+mod unavailable;
+
+pub use self::backoff::Backoff;
+pub use self::builder::Builder;
+pub use self::call::{RetryPolicy, WaitForReady};
+pub use self::channel::Channel;
+pub use self::connectivity::State;
+pub use self::error::Error;
+pub use self::stats::{Stats, SubchannelStats};
+pub use self::transport::{Disconnect, Keepalive, ResponseBody};

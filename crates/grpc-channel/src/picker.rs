@@ -1,0 +1,88 @@
+//! What a call asks for a connection: an immutable value that the balancer swaps.
+//!
+//! A pick takes no lock, allocates nothing and wakes nobody. What there is to pick from changes only
+//! by a new picker in the place of the old one.
+
+mod round_robin;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+pub(crate) use self::round_robin::RoundRobin;
+use crate::subchannel::Subchannel;
+use crate::transport::Connection;
+use crate::unavailable::Unavailable;
+
+/// Decides where a call goes.
+#[derive(Debug)]
+pub(crate) enum Picker {
+    /// A connection is being made: wait for the next picker.
+    Queue,
+    /// These can be picked.
+    Ready(RoundRobin<Candidate>),
+    /// Nothing can be picked, and this is why.
+    Fail(Unavailable),
+}
+
+/// A connection that takes calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) subchannel: Arc<Subchannel>,
+    pub(crate) connection: Connection,
+    /// Which of the subchannel's connections it is.
+    pub(crate) number: u64,
+}
+
+/// Where the balancer puts pickers and calls find them.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    picker: ArcSwap<Picker>,
+    published: Notify,
+}
+
+// === impl Candidate ===
+
+impl Candidate {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.subchannel, &other.subchannel) && self.number == other.number
+    }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    pub(crate) fn new() -> Self {
+        Self {
+            picker: ArcSwap::from_pointee(Picker::Queue),
+            published: Notify::new(),
+        }
+    }
+
+    pub(crate) fn publish(&self, picker: Picker) {
+        self.picker.store(Arc::new(picker));
+        self.published.notify_waiters();
+    }
+
+    pub(crate) fn load(&self) -> arc_swap::Guard<Arc<Picker>> {
+        self.picker.load()
+    }
+
+    /// Calls `pick` with the present picker and with every later one, until it gives something.
+    /// Cancel-safe.
+    pub(crate) async fn wait<T>(&self, mut pick: impl FnMut(&Picker) -> Option<T>) -> T {
+        if let Some(picked) = pick(&self.load()) {
+            return picked;
+        }
+        loop {
+            let mut published = std::pin::pin!(self.published.notified());
+            // From here on a new picker is noticed, also one that comes before the await.
+            published.as_mut().enable();
+            if let Some(picked) = pick(&self.load()) {
+                return picked;
+            }
+            published.await;
+        }
+    }
+}

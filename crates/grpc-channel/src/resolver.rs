@@ -1,0 +1,177 @@
+//! From a target to addresses, again and again.
+//!
+//! A resolver pushes what it learns instead of being asked: DNS is polled, an API is watched, and
+//! the balancer need not know which. Every answer replaces the one before; a failure replaces
+//! nothing, because an address that works is worth more than a name server that does not.
+
+pub(crate) mod dns;
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+
+/// Where a replica listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Address {
+    /// An IP address and a port.
+    Socket(SocketAddr),
+}
+
+/// One replica, as a resolver describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// Where it listens.
+    pub address: Address,
+}
+
+/// Why a resolver has no answer. An empty answer, a name that does not exist and a server that does
+/// not reply are different things, and none of them removes an address that is known.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// The name does not exist (NXDOMAIN).
+    #[error("the name {name} does not exist (NXDOMAIN)")]
+    NoSuchName {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// The name exists and has no address. A headless Service without a ready pod looks like this.
+    #[error("the name {name} has no addresses")]
+    NoAddresses {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// No server answered in time.
+    #[error("no DNS server answered for {name} within {within:?}")]
+    Timeout {
+        /// The name that was asked for.
+        name: String,
+        /// How long it was waited for.
+        within: Duration,
+    },
+    /// Anything else; the source tells.
+    #[error("{name} could not be resolved")]
+    Failed {
+        /// The name that was asked for.
+        name: String,
+        /// What went wrong.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// A source of endpoints.
+///
+/// The channel spawns [`run`](Resolve::run) and aborts it when the last clone of the channel is
+/// dropped, so it needs no shutdown of its own.
+pub trait Resolve: Send + 'static {
+    /// Publishes answers until it is aborted. A resolver whose answer never changes may return; what
+    /// it published stays.
+    fn run(self, publisher: Publisher) -> impl Future<Output = ()> + Send;
+}
+
+/// How a resolver tells the channel what it found.
+#[derive(Debug)]
+pub struct Publisher {
+    answers: mpsc::Sender<Answer>,
+    again: Arc<Notify>,
+}
+
+/// What a resolver found.
+pub(crate) type Answer = Result<Vec<Endpoint>, ResolveError>;
+
+/// The channel's end of a [`Publisher`].
+#[derive(Debug)]
+pub(crate) struct Subscriber {
+    answers: mpsc::Receiver<Answer>,
+    again: Arc<Notify>,
+}
+
+/// A list of addresses that never changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Fixed(pub(crate) Vec<Endpoint>);
+
+// === impl Address ===
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(address) => address.fmt(f),
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Socket(address)
+    }
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    /// An endpoint at an address.
+    pub fn new(address: impl Into<Address>) -> Self {
+        Self {
+            address: address.into(),
+        }
+    }
+}
+
+// === impl Publisher ===
+
+impl Publisher {
+    /// Replaces the channel's endpoints. An empty list is taken as [`ResolveError::NoAddresses`]
+    /// would be: what is known stays.
+    pub async fn publish(&self, answer: Result<Vec<Endpoint>, ResolveError>) {
+        // The receiver is gone only when the channel is, and then nobody wants the answer.
+        let _ = self.answers.send(answer).await;
+    }
+
+    /// Completes when the channel asks for a fresh answer because a subchannel broke. Cancel-safe.
+    ///
+    /// How often to follow such hints is the resolver's decision.
+    pub async fn requested(&self) {
+        self.again.notified().await;
+    }
+}
+
+// === impl Subscriber ===
+
+impl Subscriber {
+    pub(crate) fn pair() -> (Publisher, Self) {
+        let (sender, answers) = mpsc::channel(1);
+        let again = Arc::new(Notify::new());
+        let publisher = Publisher {
+            answers: sender,
+            again: again.clone(),
+        };
+        (publisher, Self { answers, again })
+    }
+
+    /// The next answer; never completes after the resolver has returned. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Answer {
+        match self.answers.recv().await {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Asks for a fresh answer.
+    pub(crate) fn request(&self) {
+        self.again.notify_one();
+    }
+}
+
+// === impl Fixed ===
+
+impl Resolve for Fixed {
+    async fn run(self, publisher: Publisher) {
+        publisher.publish(Ok(self.0)).await;
+    }
+}

@@ -1,0 +1,93 @@
+//! What a channel knows of itself, to be shown to an operator.
+
+use crate::balancer::View;
+use crate::connectivity::State;
+use crate::resolver::{Address, ResolveError};
+use crate::subchannel::{Phase, Status, Subchannel};
+use crate::transport::Disconnect;
+
+/// A snapshot of a channel, made by [`Channel::stats`](crate::Channel::stats): what gRPC's channelz
+/// shows.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The target as it was given.
+    pub target: String,
+    /// The state of the channel as a whole.
+    pub state: State,
+    /// The error of the last resolution, if it failed. Addresses that were known before are kept.
+    pub resolve_error: Option<ResolveError>,
+    /// One entry for each address, in the order of the addresses.
+    pub subchannels: Vec<SubchannelStats>,
+}
+
+/// A snapshot of one subchannel.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SubchannelStats {
+    /// Where it connects to.
+    pub address: Address,
+    /// Its state.
+    pub state: State,
+    /// Why it is not READY, or why its last connection ended.
+    pub last_disconnect: Option<Disconnect>,
+    /// How many connections were established.
+    pub connections: u64,
+    /// How many calls were sent, every attempt counted.
+    pub calls_started: u64,
+    /// How many of them ended with OK.
+    pub calls_succeeded: u64,
+    /// How many of them ended otherwise.
+    pub calls_failed: u64,
+    /// How many calls are in flight on the present connection.
+    pub calls_in_flight: usize,
+}
+
+// === impl Stats ===
+
+impl Stats {
+    pub(crate) fn of(target: &str, view: &View) -> Self {
+        let (states, subchannels): (Vec<State>, Vec<SubchannelStats>) = view
+            .subchannels
+            .load()
+            .iter()
+            .map(|subchannel| {
+                let status = subchannel.status();
+                let snapshot = SubchannelStats::of(subchannel, &status);
+                (status.lasting_state(), snapshot)
+            })
+            .unzip();
+        let resolve_error = view.resolution.load().as_ref().clone();
+        let state = if subchannels.is_empty() && resolve_error.is_none() {
+            State::Connecting
+        } else {
+            State::aggregate(states)
+        };
+        Self {
+            target: target.to_owned(),
+            state,
+            resolve_error,
+            subchannels,
+        }
+    }
+}
+
+// === impl SubchannelStats ===
+
+impl SubchannelStats {
+    fn of(subchannel: &Subchannel, status: &Status) -> Self {
+        Self {
+            address: subchannel.address.clone(),
+            state: status.state(),
+            last_disconnect: status.cause.clone(),
+            connections: status.connections,
+            calls_started: subchannel.calls.started(),
+            calls_succeeded: subchannel.calls.succeeded(),
+            calls_failed: subchannel.calls.failed(),
+            calls_in_flight: match &status.phase {
+                Phase::Ready(connection) => connection.in_flight(),
+                _ => 0,
+            },
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The name of what a channel connects to, parsed.
+//!
+//! gRPC's [naming] decides the syntax, so that a target can be moved between languages.
+//!
+//! [naming]: https://github.com/grpc/grpc/blob/master/doc/naming.md
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use http::uri::Authority;
+
+/// A parsed target.
+///
+/// | syntax | meaning |
+/// |---|---|
+/// | `dns:///name:port`, `dns:name:port`, `name:port` | all addresses of a name |
+/// | `dns://server:port/name:port` | the same, asking that DNS server |
+/// | `ipv4:address:port,address:port` | these addresses |
+/// | `ipv6:[address]:port,[address]:port` | these addresses |
+///
+/// A name that ends with a dot is absolute: the search domains of `resolv.conf` are not tried. The
+/// dot is no part of the `:authority` that servers see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    text: String,
+    authority: Authority,
+    kind: Kind,
+}
+
+/// What kind of name a target is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A name to ask DNS for.
+    Dns {
+        /// The server to ask instead of those that `resolv.conf` lists.
+        server: Option<SocketAddr>,
+        host: String,
+        port: u16,
+    },
+    /// Addresses that never change.
+    Fixed(Vec<SocketAddr>),
+}
+
+/// Why a text is no target. The message says what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the target {target:?} is not valid: {problem}")]
+pub(crate) struct TargetError {
+    target: String,
+    problem: Problem,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Problem {
+    #[error("it is empty; expected for example dns:///name:port")]
+    Empty,
+    #[error(
+        "the scheme {0:?} is not known; expected dns:///name:port, ipv4:address:port or ipv6:[address]:port"
+    )]
+    Scheme(String),
+    #[error("{0:?} has no port; expected name:port")]
+    NoPort(String),
+    #[error("the port {0:?} is not a number from 1 to 65535")]
+    Port(String),
+    #[error(
+        "the DNS server {0:?} is not an address; expected dns://address:port/name:port, or three slashes for the system's own"
+    )]
+    Server(String),
+    #[error("{0:?} is not a host name")]
+    Host(String),
+    #[error(
+        "{0:?} is not an IPv4 address with a port; expected for example ipv4:10.0.0.1:50051,10.0.0.2:50051"
+    )]
+    V4(String),
+    #[error(
+        "{0:?} is not an IPv6 address with a port; expected for example ipv6:[2001:db8::1]:50051"
+    )]
+    V6(String),
+}
+
+// === impl Target ===
+
+impl Target {
+    /// The target as it was written.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What `:authority` is sent, and what a certificate must be for: never a replica's address
+    /// when a name was given.
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        parse(text).map_err(|problem| TargetError {
+            target: text.to_owned(),
+            problem,
+        })
+    }
+}
+
+fn parse(text: &str) -> Result<Target, Problem> {
+    if text.is_empty() {
+        return Err(Problem::Empty);
+    }
+    let (kind, authority) = match text.split_once(':') {
+        Some(("dns", rest)) => dns(rest)?,
+        Some(("ipv4", rest)) => fixed(rest, Problem::V4, SocketAddr::is_ipv4)?,
+        Some(("ipv6", rest)) => fixed(rest, Problem::V6, SocketAddr::is_ipv6)?,
+        Some((scheme, rest)) if rest.starts_with("//") => {
+            return Err(Problem::Scheme(scheme.to_owned()));
+        }
+        _ => named(text, None)?,
+    };
+    Ok(Target {
+        text: text.to_owned(),
+        authority,
+        kind,
+    })
+}
+
+/// What follows `dns:`, which is `//server/name:port` or `name:port`.
+fn dns(rest: &str) -> Result<(Kind, Authority), Problem> {
+    let Some(rest) = rest.strip_prefix("//") else {
+        return named(rest, None);
+    };
+    let (server, endpoint) = rest
+        .split_once('/')
+        .ok_or_else(|| Problem::Server(rest.to_owned()))?;
+    let server = match server {
+        "" => None,
+        server => Some(dns_server(server)?),
+    };
+    named(endpoint, server)
+}
+
+fn dns_server(text: &str) -> Result<SocketAddr, Problem> {
+    const DNS_PORT: u16 = 53;
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    text.parse()
+        .or_else(|_| bare.parse::<IpAddr>().map(|ip| (ip, DNS_PORT).into()))
+        .map_err(|_| Problem::Server(text.to_owned()))
+}
+
+/// A `name:port`; a literal address is not looked up.
+fn named(text: &str, server: Option<SocketAddr>) -> Result<(Kind, Authority), Problem> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        if address.port() == 0 {
+            return Err(Problem::Port("0".to_owned()));
+        }
+        return Ok((Kind::Fixed(vec![address]), authority(text)?));
+    }
+    let (host, port) = text
+        .rsplit_once(':')
+        .ok_or_else(|| Problem::NoPort(text.to_owned()))?;
+    let port: u16 = match port.parse() {
+        Ok(0) | Err(_) => return Err(Problem::Port(port.to_owned())),
+        Ok(port) => port,
+    };
+    let label = |label: &str| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (1..=63).contains(&label.len()) && label.chars().all(allowed)
+    };
+    let relative = host.strip_suffix('.').unwrap_or(host);
+    if relative.len() > 253 || !relative.split('.').all(label) {
+        return Err(Problem::Host(host.to_owned()));
+    }
+    let kind = Kind::Dns {
+        server,
+        host: host.to_owned(),
+        port,
+    };
+    Ok((kind, authority(&format!("{relative}:{port}"))?))
+}
+
+fn fixed(
+    rest: &str,
+    problem: fn(String) -> Problem,
+    family: fn(&SocketAddr) -> bool,
+) -> Result<(Kind, Authority), Problem> {
+    let addresses = rest
+        .trim_start_matches('/')
+        .split(',')
+        .map(|text| match text.parse::<SocketAddr>() {
+            Ok(address) if family(&address) && address.port() != 0 => Ok(address),
+            _ => Err(problem(text.to_owned())),
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    // `split` gives one item at least, and every item became an address.
+    let first = addresses[0].to_string();
+    Ok((Kind::Fixed(addresses), authority(&first)?))
+}
+
+fn authority(text: &str) -> Result<Authority, Problem> {
+    text.parse().map_err(|_| Problem::Host(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Target {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_dns_name_keeps_its_final_dot_for_the_query_and_loses_it_for_the_authority() {
+        for text in [
+            "dns:///user-server-headless.default.svc.cluster.local.:50051",
+            "dns:user-server-headless.default.svc.cluster.local.:50051",
+            "user-server-headless.default.svc.cluster.local.:50051",
+        ] {
+            let target = parsed(text);
+            assert_eq!(
+                target.authority(),
+                "user-server-headless.default.svc.cluster.local:50051",
+                "{text}"
+            );
+            let Kind::Dns {
+                server: None,
+                host,
+                port: 50051,
+            } = target.kind()
+            else {
+                panic!("{text} is a DNS name: {target:?}");
+            };
+            assert!(host.ends_with('.'), "the query is absolute");
+        }
+    }
+
+    #[test]
+    fn the_dns_server_can_be_chosen() {
+        for (text, expected) in [
+            ("dns://127.0.0.1:5353/name:80", "127.0.0.1:5353"),
+            ("dns://127.0.0.1/name:80", "127.0.0.1:53"),
+            ("dns://[::1]:5353/name:80", "[::1]:5353"),
+            ("dns://[::1]/name:80", "[::1]:53"),
+        ] {
+            let target = parsed(text);
+            let Kind::Dns {
+                server: Some(server),
+                ..
+            } = target.kind()
+            else {
+                panic!("{text} names a server: {target:?}");
+            };
+            assert_eq!(server.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_list_of_addresses_is_taken_as_it_is() {
+        let target = parsed("ipv4:10.0.0.1:50051,10.0.0.2:50052");
+        let Kind::Fixed(addresses) = target.kind() else {
+            panic!("{target:?} is a list");
+        };
+        assert_eq!(addresses.len(), 2);
+        assert_eq!(target.authority(), "10.0.0.1:50051");
+        assert_eq!(parsed("ipv6:[::1]:80").authority(), "[::1]:80");
+        assert_eq!(parsed("127.0.0.1:80").authority(), "127.0.0.1:80");
+    }
+
+    #[test]
+    fn a_bad_target_says_what_was_expected() {
+        for (text, expected) in [
+            ("", "it is empty"),
+            ("http://name:80", "the scheme \"http\" is not known"),
+            ("dns:///name", "has no port"),
+            ("localhost", "has no port"),
+            ("dns:///name:0", "is not a number from 1 to 65535"),
+            ("127.0.0.1:0", "is not a number from 1 to 65535"),
+            ("dns:///name:http", "is not a number from 1 to 65535"),
+            ("dns://name:53/name:80", "is not an address"),
+            ("dns://name:80", "is not an address"),
+            ("dns:///na me:80", "is not a host name"),
+            ("dns:///:80", "is not a host name"),
+            ("ipv4:10.0.0.1", "is not an IPv4 address with a port"),
+            ("ipv4:10.0.0.1:1,", "is not an IPv4 address with a port"),
+            ("ipv4:[::1]:80", "is not an IPv4 address with a port"),
+            ("ipv6:10.0.0.1:80", "is not an IPv6 address with a port"),
+        ] {
+            let error = text.parse::<Target>().unwrap_err().to_string();
+            assert!(error.contains(expected), "{text:?}: {error}");
+        }
+    }
+}

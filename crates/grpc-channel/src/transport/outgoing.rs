@@ -1,0 +1,117 @@
+//! A call's request on a stream of its own.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use bytes::Bytes;
+use h2::SendStream;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::connection::Connection;
+use super::response::ResponseBody;
+use super::stream_error::Failure;
+use crate::call::{Cursor, Payload};
+
+// === impl Connection ===
+
+impl Connection {
+    /// Sends a request and waits for the head of its response.
+    ///
+    /// A payload that is at hand as a whole is written from here; one that is still being made gets
+    /// a task, because a caller that waits for a response does not drive its own request.
+    pub(crate) async fn send(
+        &self,
+        head: http::Request<()>,
+        payload: &Payload,
+    ) -> Result<http::Response<ResponseBody>, Failure> {
+        let in_flight = self.begin();
+        let not_sent = |error| {
+            self.doubt();
+            Failure::not_sent(&error, self.address())
+        };
+        let mut sender = self.sender();
+        poll_fn(|cx| sender.poll_ready(cx))
+            .await
+            .map_err(not_sent)?;
+        let nothing = matches!(payload, Payload::Complete(frames) if frames.is_empty());
+        let (response, stream) = match sender.send_request(head, nothing) {
+            Ok(streams) => streams,
+            // A connection that would take another request refused this one for what it is, and so
+            // would every other connection.
+            Err(error) => match poll_fn(|cx| sender.poll_ready(cx)).await {
+                Ok(()) => return Err(Failure::malformed(&error)),
+                Err(closed) => return Err(not_sent(closed)),
+            },
+        };
+        drop(sender);
+
+        let pump = match payload {
+            Payload::Complete(frames) => {
+                write(stream, frames);
+                None
+            }
+            Payload::Streaming(replay) => {
+                let pump = tokio::spawn(pump(replay.cursor(), stream));
+                Some(AbortOnDropHandle::new(pump))
+            }
+        };
+        match response.await {
+            Ok(response) => Ok(response
+                .map(|body| ResponseBody::new(body, self.address().clone(), in_flight, pump))),
+            Err(error) => Err(Failure::of_stream(
+                &error,
+                self.address(),
+                in_flight.given_up(),
+            )),
+        }
+    }
+}
+
+/// Writes frames that are all there. Errors are left to the response, which has the same one.
+fn write(mut stream: SendStream<Bytes>, frames: &[Bytes]) {
+    let Some((last, others)) = frames.split_last() else {
+        return;
+    };
+    for frame in others {
+        let _ = stream.send_data(frame.clone(), false);
+    }
+    let _ = stream.send_data(last.clone(), true);
+}
+
+/// Writes frames as they are made, no faster than the peer takes them.
+async fn pump(mut frames: Cursor, mut stream: SendStream<Bytes>) {
+    loop {
+        stream.reserve_capacity(1);
+        while stream.capacity() == 0 {
+            match poll_fn(|cx| stream.poll_capacity(cx)).await {
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return,
+            }
+        }
+        let next = poll_fn(|cx| {
+            // The peer may end the call before it has read the whole request.
+            if stream.poll_reset(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            frames.poll_frame(cx).map(Some)
+        });
+        match next.await {
+            None => return,
+            Some(Some(Ok(frame))) => {
+                if stream.send_data(frame, false).is_err() {
+                    return;
+                }
+            }
+            // The cursor's owner reads the error there; the peer only needs to know that no more
+            // is to come.
+            Some(Some(Err(()))) => {
+                stream.send_reset(h2::Reason::CANCEL);
+                return;
+            }
+            Some(None) => {
+                let _ = stream.send_data(Bytes::new(), true);
+                return;
+            }
+        }
+    }
+}

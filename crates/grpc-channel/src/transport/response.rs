@@ -1,0 +1,168 @@
+//! A call's response as it arrives.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use http_body::{Body, Frame};
+use tokio::time::Sleep;
+use tokio_util::task::AbortOnDropHandle;
+use tonic::Status;
+
+use super::connection::InFlight;
+use super::stream_error::status;
+use crate::call::{Guard, Replay, deadline_exceeded, is_deadline};
+use crate::resolver::Address;
+
+/// The body of a response: its messages and then its trailers.
+///
+/// It keeps the channel alive, so a stream outlives the clones of the channel it came from. Dropping
+/// it before its end cancels the call.
+pub struct ResponseBody {
+    address: Address,
+    /// `None` when the call has ended, whether or not the caller still holds this.
+    live: Option<Live>,
+}
+
+/// What there is of a call until it ends. Dropping it before that cancels the call.
+struct Live {
+    stream: RecvStream,
+    /// Whether the last message has come.
+    trailers: bool,
+    deadline: Option<Pin<Box<Sleep>>>,
+    guard: Option<Guard>,
+    in_flight: InFlight,
+    /// A request that is still being made, whose own error explains why its stream was reset.
+    request: Option<Replay>,
+    /// Ends the request's own task with the call.
+    _pump: Option<AbortOnDropHandle<()>>,
+}
+
+// === impl ResponseBody ===
+
+impl ResponseBody {
+    pub(super) fn new(
+        stream: RecvStream,
+        address: Address,
+        in_flight: InFlight,
+        pump: Option<AbortOnDropHandle<()>>,
+    ) -> Self {
+        Self {
+            address,
+            live: Some(Live {
+                stream,
+                trailers: false,
+                deadline: None,
+                guard: None,
+                in_flight,
+                request: None,
+                _pump: pump,
+            }),
+        }
+    }
+
+    /// Hands over what belongs to the call as a whole.
+    pub(crate) fn attach(
+        &mut self,
+        guard: Guard,
+        deadline: Option<Pin<Box<Sleep>>>,
+        request: Option<Replay>,
+    ) {
+        if let Some(live) = &mut self.live {
+            live.guard = Some(guard);
+            live.deadline = deadline;
+            live.request = request;
+        }
+    }
+
+    fn end(&mut self, code: Option<tonic::Code>) {
+        let live = self.live.take();
+        if let Some(guard) = live.and_then(|live| live.guard) {
+            guard.ended(code);
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = &mut *self;
+        let Some(live) = &mut this.live else {
+            return Poll::Ready(None);
+        };
+        let polled = ready!(live.poll_frame(cx, &this.address));
+        match &polled {
+            Some(Ok(frame)) if frame.is_data() => {}
+            Some(Ok(frame)) => this.end(frame.trailers_ref().and_then(crate::call::code_of)),
+            Some(Err(status)) => {
+                let code = status.code();
+                this.end(Some(code));
+            }
+            None => this.end(None),
+        }
+        Poll::Ready(polled)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.live.is_none()
+    }
+}
+
+// === impl Live ===
+
+impl Live {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        address: &Address,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(deadline) = &mut self.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Some(Err(deadline_exceeded())));
+        }
+        if !self.trailers {
+            match ready!(self.stream.poll_data(cx)) {
+                Some(Ok(data)) => {
+                    // It fails only for a stream that is gone, which the next poll reports.
+                    let _ = self.stream.flow_control().release_capacity(data.len());
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(self.failure(&error, address)))),
+                None => self.trailers = true,
+            }
+        }
+        Poll::Ready(match ready!(self.stream.poll_trailers(cx)) {
+            Ok(trailers) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
+            Err(error) => Some(Err(self.failure(&error, address))),
+        })
+    }
+
+    fn failure(&self, error: &h2::Error, address: &Address) -> Status {
+        if let Some(own) = self.request.as_ref().and_then(Replay::take_error) {
+            return own;
+        }
+        let status = status(error, address, self.in_flight.given_up());
+        let deadline = self.deadline.as_ref().map(|sleep| sleep.deadline());
+        if is_deadline(&status, deadline) {
+            return deadline_exceeded();
+        }
+        status
+    }
+}
+
+impl std::fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseBody")
+            .field("address", &self.address)
+            .field("ended", &self.live.is_none())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,86 @@
+//! Why no replica can be picked, in words that tell an operator where to look.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tonic::Status;
+
+use crate::resolver::ResolveError;
+use crate::subchannel::{Phase, Subchannel};
+
+/// How many subchannels a message tells about; 10,000 would help nobody.
+const MOST: usize = 5;
+
+/// Everything that is known about a channel without a ready subchannel.
+#[derive(Clone, Debug)]
+pub(crate) struct Unavailable {
+    pub(crate) target: Arc<str>,
+    pub(crate) resolution: Option<ResolveError>,
+    pub(crate) subchannels: Arc<[Arc<Subchannel>]>,
+}
+
+// === impl Unavailable ===
+
+impl Unavailable {
+    pub(crate) fn status(&self) -> Status {
+        let mut status = Status::unavailable(self.to_string());
+        if let Some(error) = &self.resolution {
+            status.set_source(Arc::new(error.clone()));
+        }
+        status
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no replica of {} is ready", self.target)?;
+        let mut separator = ": ";
+        for subchannel in self.subchannels.iter().take(MOST) {
+            write!(f, "{separator}{}", Described(subchannel))?;
+            separator = "; ";
+        }
+        if let Some(more) = self
+            .subchannels
+            .len()
+            .checked_sub(MOST)
+            .filter(|more| *more > 0)
+        {
+            write!(f, "; and {more} more")?;
+        }
+        if let Some(error) = &self.resolution {
+            write!(f, "{separator}{error}")?;
+            let mut source = std::error::Error::source(error);
+            while let Some(inner) = source {
+                write!(f, ": {inner}")?;
+                source = inner.source();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A subchannel as one clause: `10.0.0.3:50051 connection refused (3 attempts, next in 1.2s)`.
+struct Described<'a>(&'a Subchannel);
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.0.status();
+        write!(f, "{}", self.0.address)?;
+        match &status.cause {
+            Some(cause) => write!(f, " {cause}")?,
+            None => write!(f, " {}", status.state())?,
+        }
+        match status.phase {
+            Phase::Failed { attempts, retry_at } => {
+                let left = retry_at.saturating_duration_since(Instant::now());
+                let next = Duration::from_millis(left.as_millis().try_into().unwrap_or(u64::MAX));
+                let plural = if attempts == 1 { "" } else { "s" };
+                write!(f, " ({attempts} attempt{plural}, next in {next:?})")
+            }
+            Phase::Connecting if status.cause.is_some() => f.write_str(" (connecting again)"),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The channel against real servers, real sockets and real DNS packets on loopback.
+//!
+//! Every test runs within [`bounded`] and waits for conditions by [`wait_until`]; nothing else waits
+//! for time to pass. Each replica has a loopback address of its own, so tests never meet.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that unwraps says what it requires"
+)]
+
+mod deadlines;
+mod dns;
+mod echo;
+mod frames;
+mod keepalive;
+mod lifetime;
+mod load;
+mod loss;
+mod names;
+mod raw;
+mod replica;
+mod retries;
+mod spread;
+mod stats;
+mod streams;
+mod unavailable;
+mod wait;
+
+use self::wait::{bounded, wait_until};
