@@ -1,0 +1,22 @@
+//! Compiles the health protocol with protox, so that building needs no `protoc`.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use prost::Message as _;
+
+const PROTO_ROOT: &str = "proto";
+const HEALTH: &str = "grpc/health/v1/health.proto";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed={PROTO_ROOT}");
+
+    let descriptors = protox::compile([HEALTH], [PROTO_ROOT])?;
+    let out_dir = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    std::fs::write(
+        out_dir.join("descriptors.binpb"),
+        descriptors.encode_to_vec(),
+    )?;
+    tonic_prost_build::configure().compile_fds(descriptors)?;
+    Ok(())
+}

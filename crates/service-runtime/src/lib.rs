@@ -1,0 +1,30 @@
+//! What every gRPC service process needs around its own code, whatever the service does.
+//!
+//! | module | what it gives |
+//! |---|---|
+//! | [`settings`] | defaults → TOML file → environment → flags, with every problem named |
+//! | [`logs`] | `tracing` to standard error, as text or JSON |
+//! | [`health`] | `grpc.health.v1`, told by a [`health::Reporter`] |
+//! | [`readiness`] | the checks that decide whether this replica wants calls |
+//! | [`server`] | HTTP/2 connections that age, drain and end: `Config → Bound → Running` |
+//! | [`layers`] | what happens to every call, in one fixed order |
+//! | [`ops`] | plain HTTP for probes and operators, on its own port |
+//! | [`stop`] | who may ask the process to stop: signals, standard input, tests |
+//! | [`drain`] | the order in which a process stops |
+//!
+//! The path of a call: [`server`] accepts its connection and adds the peer's address →
+//! [`layers`] give it a request id, watch it and catch its panics → the service's own routes → back
+//! through the layers, which name the replica and write the log line.
+//!
+//! The path of a setting: [`settings::Loader`] merges it from its layers → the `Config` of the module
+//! that it belongs to → that module, at start. Nothing reads the environment later.
+
+pub mod drain;
+pub mod health;
+pub mod layers;
+pub mod logs;
+pub mod ops;
+pub mod readiness;
+pub mod server;
+pub mod settings;
+pub mod stop;

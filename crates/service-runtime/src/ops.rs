@@ -1,0 +1,175 @@
+//! Plain HTTP for probes and operators, on a port of its own that never leaves the cluster:
+//! `/livez`, `/readyz`, `/version`.
+//!
+//! It is apart from gRPC so that a probe needs neither HTTP/2 nor a certificate, and is answered
+//! until the last call has finished.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::readiness::{Outcome, Readiness};
+use crate::server;
+
+/// What exists, for whoever asks for something else.
+const PATHS: &str = "/livez\n/readyz\n/version\n";
+
+/// Where to listen.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The address and port. Port 0 takes any free one.
+    #[serde(with = "crate::settings::address")]
+    pub address: SocketAddr,
+}
+
+/// The port is bound; nothing is answered yet.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    local_address: SocketAddr,
+}
+
+/// Answers until it is dropped.
+#[derive(Debug)]
+pub struct Running {
+    _task: AbortOnDropHandle<()>,
+}
+
+/// The port could not be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+pub struct BindError {
+    /// The address that was asked for.
+    pub address: SocketAddr,
+    source: io::Error,
+}
+
+/// What `/version` shows.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Version {
+    /// The program's name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
+#[derive(Clone)]
+struct Ops {
+    readiness: Readiness,
+    version: Version,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Takes the port. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// When the address is in use, is not one of this machine's, or needs a privilege.
+    pub fn bind(self) -> Result<Bound, BindError> {
+        let address = self.address;
+        let failed = |source| BindError { address, source };
+        let listener = server::listen(address).map_err(failed)?;
+        let local_address = listener.local_addr().map_err(failed)?;
+        Ok(Bound {
+            listener,
+            local_address,
+        })
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            address: (Ipv4Addr::UNSPECIFIED, 9090).into(),
+        }
+    }
+}
+
+// === impl Bound ===
+
+impl Bound {
+    /// The address that was bound, with the real port when port 0 was asked for.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// Starts to answer.
+    #[must_use]
+    pub fn serve(self, readiness: Readiness, version: Version) -> Running {
+        let routes = Router::new()
+            .route("/livez", get(livez))
+            .route("/readyz", get(readyz))
+            .route("/version", get(show_version))
+            .fallback(not_found)
+            .with_state(Ops { readiness, version });
+        let task = tokio::spawn(async move {
+            if let Err(error) = axum::serve(self.listener, routes).await {
+                tracing::error!(%error, "the ops listener ended");
+            }
+        });
+        Running {
+            _task: AbortOnDropHandle::new(task),
+        }
+    }
+}
+
+/// The process runs. It says nothing of its dependencies: restarting the pod would not mend them.
+async fn livez() -> &'static str {
+    "ok\n"
+}
+
+async fn readyz(State(ops): State<Ops>, headers: HeaderMap) -> Response {
+    let state = ops.readiness.state();
+    let status = if state.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    if wants_json(&headers) {
+        return (status, Json(state)).into_response();
+    }
+    let mut text = String::new();
+    for (name, outcome) in &state.checks {
+        let word = match outcome {
+            Outcome::Pending => "pending",
+            Outcome::Ok => "ok",
+            Outcome::Failed => "failed",
+            Outcome::TimedOut => "timed out",
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name}: {word}");
+    }
+    text.push_str(match (state.draining, state.ready) {
+        (true, _) => "draining\n",
+        (false, true) => "ready\n",
+        (false, false) => "not ready\n",
+    });
+    (status, text).into_response()
+}
+
+async fn show_version(State(ops): State<Ops>) -> Json<Version> {
+    Json(ops.version)
+}
+
+async fn not_found() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, PATHS)
+}
+
+fn wants_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("application/json"))
+}

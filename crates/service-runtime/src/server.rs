@@ -1,0 +1,223 @@
+//! The gRPC listener: accepts connections, serves HTTP/2 on each, retires old ones, and ends without
+//! cutting a call off as long as the deadline allows.
+//!
+//! The stages are types: [`Config`] → [`Bound`] (the port is ours, nothing is accepted) →
+//! [`Running`]. It stands on hyper's connections instead of tonic's `Server`, because that one closes
+//! sockets without a GOAWAY when they reach their age, has no deadline for its drain, and cannot
+//! change its certificates (docs/adr).
+
+mod accept;
+mod config;
+mod connection;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+use tower_service::Service;
+
+pub use self::config::Config;
+
+/// The port is bound; connections wait in the backlog until [`Bound::serve`].
+#[derive(Debug)]
+pub struct Bound {
+    config: Config,
+    listener: TcpListener,
+    local_address: SocketAddr,
+}
+
+/// Serves. Dropping it closes every connection at once.
+#[derive(Debug)]
+pub struct Running {
+    local_address: SocketAddr,
+    phase: watch::Sender<Phase>,
+    acceptor: AbortOnDropHandle<Ended>,
+    ended: Option<Ended>,
+}
+
+/// How the server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every call finished and every connection is closed.
+    Drained,
+    /// The deadline passed, and calls were cut off.
+    DeadlineExceeded {
+        /// How many calls were cut off.
+        calls: usize,
+        /// How many connections were still open.
+        connections: usize,
+    },
+    /// It was told to stop at once.
+    Aborted {
+        /// How many calls were cut off.
+        calls: usize,
+        /// How many connections were still open.
+        connections: usize,
+    },
+}
+
+/// The port could not be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+pub struct BindError {
+    /// The address that was asked for.
+    pub address: SocketAddr,
+    source: io::Error,
+}
+
+/// What the accept loop is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    Draining,
+    Aborted,
+}
+
+/// What the accept loop had to cut off.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ended {
+    calls: usize,
+    connections: usize,
+}
+
+/// What can be served: a service that is always ready and never fails, such as
+/// `tonic::service::Routes` in [`crate::layers`].
+pub trait Serve:
+    Service<
+        Request<Incoming>,
+        Response = Response<<Self as Serve>::Body>,
+        Error = Infallible,
+        Future: Send,
+    > + Clone
+    + Send
+    + 'static
+{
+    /// The body of its responses.
+    type Body: http_body::Body<Data = Bytes, Error: Into<tonic::codegen::StdError>> + Send + 'static;
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Takes the port. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// When the address is in use, is not one of this machine's, or needs a privilege.
+    pub fn bind(self) -> Result<Bound, BindError> {
+        let address = self.address;
+        let failed = |source| BindError { address, source };
+        let listener = listen(address).map_err(failed)?;
+        let local_address = listener.local_addr().map_err(failed)?;
+        Ok(Bound {
+            config: self,
+            listener,
+            local_address,
+        })
+    }
+}
+
+/// Binds a listener on the current runtime. `SO_REUSEADDR` as std sets it: a restarted process gets
+/// its port although old connections linger, and two running ones cannot share it.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = StdListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+// === impl Bound ===
+
+impl Bound {
+    /// The address that was bound, with the real port when port 0 was asked for.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// Starts to accept.
+    pub fn serve<S: Serve>(self, service: S) -> Running {
+        let phase = watch::Sender::new(Phase::Serving);
+        let acceptor = accept::Acceptor::new(self.config, self.listener, service);
+        let task = tokio::spawn(acceptor.run(phase.subscribe()));
+        Running {
+            local_address: self.local_address,
+            phase,
+            acceptor: AbortOnDropHandle::new(task),
+            ended: None,
+        }
+    }
+}
+
+// === impl Running ===
+
+impl Running {
+    /// The address that it listens on.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// Stops accepting, sends GOAWAY on every connection, and waits for the calls in flight; what is
+    /// left at the deadline is cut off. Every connection is closed when it returns.
+    ///
+    /// Cancel-safe: dropped half-way, the drain goes on, and may be awaited again or ended by
+    /// [`Running::abort`].
+    pub async fn drain(&mut self, deadline: Duration) -> Outcome {
+        self.advance(Phase::Draining);
+        if tokio::time::timeout(deadline, self.end()).await.is_err() {
+            self.advance(Phase::Aborted);
+        }
+        match self.end().await {
+            // Nobody lost anything, even if a silent connection was closed.
+            Ended { calls: 0, .. } => Outcome::Drained,
+            Ended { calls, connections } => Outcome::DeadlineExceeded { calls, connections },
+        }
+    }
+
+    /// Closes every connection at once.
+    pub async fn abort(&mut self) -> Outcome {
+        self.advance(Phase::Aborted);
+        let Ended { calls, connections } = self.end().await;
+        Outcome::Aborted { calls, connections }
+    }
+
+    /// The end of the accept loop, once; remembered, because a task can be joined only once.
+    async fn end(&mut self) -> Ended {
+        if let Some(ended) = self.ended {
+            return ended;
+        }
+        // The task neither panics nor is cancelled while `self` lives.
+        let ended = (&mut self.acceptor).await.unwrap_or_default();
+        self.ended = Some(ended);
+        ended
+    }
+
+    fn advance(&self, phase: Phase) {
+        self.phase.send_if_modified(|current| {
+            let changed = (*current as u8) < phase as u8;
+            if changed {
+                *current = phase;
+            }
+            changed
+        });
+    }
+}
+
+// === impl Serve ===
+
+impl<S, B> Serve for S
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<tonic::codegen::StdError>,
+{
+    type Body = B;
+}

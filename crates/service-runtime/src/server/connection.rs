@@ -1,0 +1,162 @@
+//! One connection: HTTP/2 on a socket, until the peer leaves, it is too old, or the server drains.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::http2;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::task::TaskTracker;
+use tonic::transport::server::TcpConnectInfo;
+use tower::util::{Oneshot, ServiceExt as _};
+
+use super::{Config, Serve};
+
+/// When a connection has to go, by age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lifetime {
+    age: Option<Duration>,
+    grace: Option<Duration>,
+}
+
+/// Runs the calls that hyper spawns, and counts them.
+#[derive(Clone, Debug)]
+pub(super) struct Calls {
+    tracker: TaskTracker,
+}
+
+/// The service of one connection, as hyper calls it.
+#[derive(Clone, Debug)]
+struct Connection<S> {
+    service: S,
+    info: TcpConnectInfo,
+}
+
+/// Serves one connection to its end. `retired` completes when it has to go for another reason than
+/// its age.
+pub(super) async fn serve<S: Serve>(
+    http: http2::Builder<Calls>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    service: S,
+    lifetime: Lifetime,
+    retired: oneshot::Receiver<()>,
+) {
+    let info = TcpConnectInfo {
+        local_addr: stream.local_addr().ok(),
+        remote_addr: Some(peer),
+    };
+    let service = Connection { service, info };
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+
+    let start = Instant::now();
+    let mut old = pin!(at(lifetime.age.and_then(|age| start.checked_add(age))));
+    let mut retired = pin!(retired);
+    let old = tokio::select! {
+        // Last things first would cost a call; hyper has the work.
+        biased;
+        result = &mut connection => return log_end(peer, result),
+        _ = &mut retired => false,
+        () = &mut old => true,
+    };
+
+    // GOAWAY, and the calls in flight go on.
+    connection.as_mut().graceful_shutdown();
+    let grace = lifetime.grace.filter(|_| old);
+    let mut cut_off = pin!(at(grace.and_then(|grace| Instant::now().checked_add(grace))));
+    tokio::select! {
+        biased;
+        result = &mut connection => log_end(peer, result),
+        () = &mut cut_off => {
+            tracing::info!(%peer, "the connection's grace is over; its calls are cut off");
+        }
+    }
+}
+
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn log_end(peer: SocketAddr, result: Result<(), hyper::Error>) {
+    if let Err(error) = result {
+        let error: &dyn std::error::Error = &error;
+        tracing::debug!(%peer, error, "the connection failed");
+    }
+}
+
+// === impl Lifetime ===
+
+impl Lifetime {
+    /// `chance` is from 0 to 1 and spreads the age by ±10 %, so that connections that were opened
+    /// together do not all come back together (gRFC A9).
+    pub(super) fn new(config: &Config, chance: f64) -> Self {
+        Self {
+            age: config
+                .max_connection_age
+                .map(|age| age.mul_f64(0.9 + 0.2 * chance)),
+            grace: config.max_connection_age_grace,
+        }
+    }
+}
+
+// === impl Calls ===
+
+impl Calls {
+    pub(super) fn new(tracker: TaskTracker) -> Self {
+        Self { tracker }
+    }
+}
+
+impl<F> Executor<F> for Calls
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, call: F) {
+        self.tracker.spawn(call);
+    }
+}
+
+// === impl Connection ===
+
+impl<S: Serve> hyper::service::Service<Request<Incoming>> for Connection<S> {
+    type Response = Response<S::Body>;
+    type Error = Infallible;
+    type Future = Oneshot<S, Request<Incoming>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.info.clone());
+        self.service.clone().oneshot(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_spread_by_a_tenth_both_ways() {
+        let config = Config {
+            max_connection_age: Some(Duration::from_secs(100)),
+            ..Config::default()
+        };
+        for (chance, seconds) in [(0.0, 90), (0.5, 100), (1.0, 110)] {
+            let age = Lifetime::new(&config, chance).age.unwrap();
+            let difference = age.abs_diff(Duration::from_secs(seconds));
+            assert!(
+                difference < Duration::from_millis(1),
+                "{age:?} must be {seconds} s"
+            );
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The runtime from outside: real servers, real sockets, real clients.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that fails may say so at once"
+)]
+
+mod drain;
+mod health;
+mod layers;
+mod ops;
+mod server;
+mod subject;

@@ -1,0 +1,14 @@
+//! What a user is, and which requests make sense: types that are valid once they exist.
+//!
+//! Nothing here knows protobuf, SQL, a network, a clock or a random number: ids and times come in.
+//! Validation reports every violation at once, by the path of the field.
+
+mod fields;
+mod page;
+mod user;
+mod violation;
+
+pub use self::fields::{Age, DisplayName, Email};
+pub use self::page::{DisplayNamePrefix, Page, PageSize, PageToken, Query};
+pub use self::user::{Draft, Etag, NewUser, RequestId, User, UserId};
+pub use self::violation::{Violation, Violations};

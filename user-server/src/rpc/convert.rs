@@ -1,0 +1,45 @@
+//! Domain types → protobuf.
+
+use jiff::Timestamp;
+use user_api::v1;
+
+use crate::domain::User;
+
+/// The resource as callers see it.
+pub(super) fn user(user: User) -> v1::User {
+    v1::User {
+        id: user.id.to_string(),
+        etag: user.etag().to_string(),
+        display_name: user.display_name.into(),
+        email: user.email.into(),
+        age: user.age.map(|age| age.years().into()),
+        create_time: Some(timestamp(user.create_time)),
+        update_time: Some(timestamp(user.update_time)),
+    }
+}
+
+fn timestamp(time: Timestamp) -> prost_types::Timestamp {
+    let seconds = time.as_nanosecond().div_euclid(1_000_000_000);
+    let nanos = time.as_nanosecond().rem_euclid(1_000_000_000);
+    prost_types::Timestamp {
+        // Both fit: jiff's range is that of the years -9999 to 9999.
+        seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
+        nanos: i32::try_from(nanos).unwrap_or(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nanoseconds_count_forward_also_before_1970() {
+        for (time, expected) in [
+            ("1970-01-01T00:00:01.5Z", (1, 500_000_000)),
+            ("1969-12-31T23:59:59.25Z", (-1, 250_000_000)),
+        ] {
+            let proto = timestamp(time.parse().unwrap());
+            assert_eq!((proto.seconds, proto.nanos), expected, "{time}");
+        }
+    }
+}

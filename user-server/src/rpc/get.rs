@@ -1,0 +1,26 @@
+//! `GetUser`.
+
+use user_api::v1::{GetUserRequest, GetUserResponse};
+
+use super::convert;
+use super::error::Error;
+use crate::domain::{UserId, Violations};
+use crate::store::Store;
+
+pub(super) async fn get<S: Store>(
+    store: &S,
+    request: &GetUserRequest,
+) -> Result<GetUserResponse, Error> {
+    let id: UserId = request
+        .id
+        .parse()
+        .map_err(|error| Violations::one("id", format!("{error}")))?;
+    let user = store
+        .get(id)
+        .await
+        .map_err(Error::Store)?
+        .ok_or(Error::NotFound { id })?;
+    Ok(GetUserResponse {
+        user: Some(convert::user(user)),
+    })
+}

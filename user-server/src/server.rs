@@ -1,0 +1,191 @@
+//! The parts put together: the store is opened, the ports are taken, and then it serves until it is
+//! asked to stop. The program, the tests and the demo all start here.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use service_runtime::health::{self, Reporter};
+use service_runtime::layers::{self, identity::Identity};
+use service_runtime::readiness::{Check, Probe, Readiness};
+use service_runtime::{drain, ops, server, stop};
+use tokio::time::timeout;
+use tonic::service::Routes;
+use tonic_reflection::pb as reflection;
+use user_api::v1::user_service_server::{SERVICE_NAME, UserServiceServer};
+
+use crate::rpc;
+use crate::settings::Settings;
+use crate::store::sqlite::{self, Sqlite};
+use crate::store::{self, Store};
+
+/// The version that runs.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How long the store may take to close. It is idle after a clean drain; a statement that outlived its
+/// call waits for a lock, and is undone by the database when the process ends.
+const CLOSE: Duration = Duration::from_secs(1);
+
+/// A server that has everything it needs, and answers nobody yet.
+#[derive(Debug)]
+pub struct Server {
+    settings: Settings,
+    identity: Identity,
+    routes: Routes,
+    health: Reporter,
+    store: Sqlite,
+    grpc: server::Bound,
+    ops: ops::Bound,
+}
+
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// See the source.
+    #[error("the store of the setting store.url cannot be used")]
+    Store(#[source] store::OpenError),
+    /// See the source.
+    #[error("the gRPC listener cannot start; the setting server.address says where")]
+    Grpc(#[source] server::BindError),
+    /// See the source.
+    #[error("the ops listener cannot start; the setting ops.address says where")]
+    Ops(#[source] ops::BindError),
+    /// See the source.
+    #[error("the setting instance.name cannot be sent in a header")]
+    Instance(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// See the source.
+    #[error("the descriptors cannot be served by reflection")]
+    Reflection(#[source] tonic_reflection::server::Error),
+}
+
+/// Whether the database answers.
+struct StoreAnswers(Sqlite);
+
+// === impl Server ===
+
+impl Server {
+    /// Opens the store, brings its tables up to date, and takes both ports. Must be called on a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// When one of these cannot be done.
+    pub async fn build(settings: Settings) -> Result<Self, Error> {
+        let identity = Identity::new(&settings.instance.name, VERSION)
+            .map_err(|error| Error::Instance(error.into()))?;
+        let store = sqlite::open(&settings.store).await.map_err(Error::Store)?;
+        let health = Reporter::new([SERVICE_NAME]);
+        let routes = routes(&settings, &store, &health).map_err(Error::Reflection)?;
+        let grpc = settings.server.clone().bind().map_err(Error::Grpc)?;
+        let ops = settings.ops.clone().bind().map_err(Error::Ops)?;
+        Ok(Self {
+            settings,
+            identity,
+            routes,
+            health,
+            store,
+            grpc,
+            ops,
+        })
+    }
+
+    /// Where gRPC is served, with the real port when the settings said 0.
+    #[must_use]
+    pub fn grpc_address(&self) -> SocketAddr {
+        self.grpc.local_address()
+    }
+
+    /// Where probes are answered, with the real port when the settings said 0.
+    #[must_use]
+    pub fn ops_address(&self) -> SocketAddr {
+        self.ops.local_address()
+    }
+
+    /// Serves until the first request to stop, drains, and closes the store.
+    pub async fn serve(self, stop: stop::Requests) -> drain::Outcome {
+        self.log_start();
+        let check: Box<dyn Check> = Box::new(StoreAnswers(self.store.clone()));
+        let (readiness, probes) =
+            Readiness::start(&self.settings.readiness, vec![check], &self.health);
+        let ops = self.ops.serve(
+            readiness.clone(),
+            ops::Version {
+                name: env!("CARGO_PKG_NAME"),
+                version: VERSION,
+            },
+        );
+        let server = self.grpc.serve(layers::around(self.routes, self.identity));
+        let process = drain::Process {
+            health: &self.health,
+            readiness: &readiness,
+            server,
+            stop,
+        };
+        let outcome = drain::serve(&self.settings.drain, process, async {
+            drop(probes);
+            if timeout(CLOSE, self.store.close()).await.is_err() {
+                tracing::warn!("the store is still busy; leaving it as it is");
+            }
+        })
+        .await;
+        drop(ops);
+        outcome
+    }
+
+    fn log_start(&self) {
+        tracing::info!(
+            version = VERSION,
+            instance = self.settings.instance.name,
+            grpc = %self.grpc_address(),
+            ops = %self.ops_address(),
+            store = %self.settings.store.url,
+            reflection = self.settings.reflection.enabled,
+            "serving {SERVICE_NAME}"
+        );
+        if self.settings.store.is_in_memory() {
+            tracing::warn!(
+                "the store is in memory: it is empty at the start and lost at the end; \
+                 store.url = \"sqlite://FILE\" keeps it"
+            );
+        }
+    }
+}
+
+fn routes(
+    settings: &Settings,
+    store: &Sqlite,
+    health: &Reporter,
+) -> Result<Routes, tonic_reflection::server::Error> {
+    let service = rpc::Service::new(store.clone());
+    let mut routes = Routes::builder();
+    routes
+        .add_service(UserServiceServer::new(service))
+        .add_service(health.service());
+    if settings.reflection.enabled {
+        let builder = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(user_api::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(health::FILE_DESCRIPTOR_SET)
+                // The details of errors, so that tools can show them.
+                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(reflection::v1::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(reflection::v1alpha::FILE_DESCRIPTOR_SET)
+                .include_reflection_service(false)
+        };
+        // Both versions, because many tools still speak the older one.
+        routes
+            .add_service(builder().build_v1()?)
+            .add_service(builder().build_v1alpha()?);
+    }
+    Ok(routes.routes().prepare())
+}
+
+// === impl StoreAnswers ===
+
+impl Check for StoreAnswers {
+    fn name(&self) -> &'static str {
+        "store"
+    }
+
+    fn probe(&self) -> Probe<'_> {
+        Box::pin(async { self.0.ping().await.map_err(Into::into) })
+    }
+}

@@ -1,0 +1,99 @@
+//! Every setting of the server, with its default, in one tree: the `Config` of each module.
+
+use serde::{Deserialize, Serialize};
+use service_runtime::settings::{Loader, Violations};
+use service_runtime::{drain, logs, ops, readiness, server};
+
+use crate::store;
+
+/// What the names of environment variables begin with: `USER_SERVER__SERVER__ADDRESS`.
+pub const PREFIX: &str = "USER_SERVER";
+
+/// The settings tree. Each section is a module's `Config`, which says what its keys mean.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Who this replica is.
+    pub instance: Instance,
+    /// The gRPC listener and its connections.
+    pub server: server::Config,
+    /// Server reflection.
+    pub reflection: Reflection,
+    /// The database.
+    pub store: store::Config,
+    /// The plain HTTP listener for probes.
+    pub ops: ops::Config,
+    /// How often this replica checks whether it can serve.
+    pub readiness: readiness::Config,
+    /// How it stops.
+    pub drain: drain::Config,
+    /// What it logs.
+    pub log: logs::Config,
+}
+
+/// Who this replica is.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Instance {
+    /// The name in `x-served-by`: the pod's name by default, from `POD_NAME` or `HOSTNAME`.
+    pub name: String,
+}
+
+/// Server reflection, by which tools such as grpcurl learn the API from the server.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reflection {
+    /// Whether it is served.
+    pub enabled: bool,
+}
+
+/// A loader for these settings: every layer but the file and the flags, which the command line adds.
+#[must_use]
+pub fn loader() -> Loader {
+    Loader::new(PREFIX)
+        .well_known("HOSTNAME", "instance.name")
+        .well_known("POD_NAME", "instance.name")
+}
+
+// === impl Settings ===
+
+impl service_runtime::settings::Settings for Settings {
+    fn validate(&self, violations: &mut Violations) {
+        violations.section("instance", |it| self.instance.validate(it));
+        violations.section("server", |it| self.server.validate(it));
+        violations.section("store", |it| self.store.validate(it));
+        violations.section("readiness", |it| self.readiness.validate(it));
+        violations.section("drain", |it| self.drain.validate(it));
+        let same_port = self.server.address == self.ops.address && self.ops.address.port() != 0;
+        violations.expect(
+            !same_port,
+            "ops.address",
+            "another address than server.address",
+        );
+    }
+}
+
+// === impl Instance ===
+
+impl Instance {
+    fn validate(&self, violations: &mut Violations) {
+        let is_header = !self.name.is_empty() && self.name.bytes().all(|it| it.is_ascii_graphic());
+        violations.expect(is_header, "name", "visible ASCII characters");
+    }
+}
+
+impl Default for Instance {
+    fn default() -> Self {
+        Self {
+            name: "local".to_owned(),
+        }
+    }
+}
+
+// === impl Reflection ===
+
+impl Default for Reflection {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}

@@ -1,0 +1,139 @@
+//! The command line of the real binary.
+
+use std::io::Write as _;
+use std::process::{Command, Output};
+
+fn user_server(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_user-server"))
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap()
+}
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn bad_settings_exit_64_and_name_key_layer_and_expectation() {
+    let file = file("[server]\nadress = \"x\"\n");
+    let output = user_server(
+        &[
+            "--config",
+            file.path().to_str().unwrap(),
+            "--set",
+            "drain.notice=5",
+        ],
+        &[("USER_SERVER__STORE__URL", "mysql://root:hunter2@db")],
+    );
+    let error = stderr(&output);
+    assert_eq!(output.status.code(), Some(64), "{error}");
+    for part in [
+        "3 problems",
+        &format!("server.adress ({}:2)", file.path().display()),
+        "did you mean server.address?",
+        "drain.notice (flag --set drain.notice)",
+        "a duration with its unit",
+        "store.url (environment variable USER_SERVER__STORE__URL): expected sqlite::memory:",
+    ] {
+        assert!(error.contains(part), "{part:?} must be in\n{error}");
+    }
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn bad_usage_exits_64() {
+    for arguments in [&["--no-such-flag"][..], &["fly"], &["--set", "no-value"]] {
+        let output = user_server(arguments, &[]);
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+        assert!(!output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn what_kubernetes_injects_is_harmless() {
+    let output = user_server(
+        &["config", "print"],
+        &[
+            ("USER_SERVER_PORT", "tcp://10.0.0.1:50051"),
+            ("USER_SERVER_SERVICE_HOST", "10.0.0.1"),
+            ("HOSTNAME", "node-1"),
+            ("POD_NAME", "replica-7"),
+        ],
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let toml = stdout(&output);
+    let name = "name = \"replica-7\"  # environment variable POD_NAME";
+    assert!(toml.contains(name), "{toml}");
+}
+
+#[test]
+fn printed_settings_are_a_settings_file() {
+    let output = user_server(
+        &["config", "print", "--address", "127.0.0.1:1"],
+        &[("USER_SERVER__LOG__FILTER", "info,access=debug")],
+    );
+    let toml = stdout(&output);
+    for line in [
+        "address = \"127.0.0.1:1\"  # flag --address",
+        "filter = \"info,access=debug\"  # environment variable USER_SERVER__LOG__FILTER",
+        "deadline = \"20s\"  # default",
+    ] {
+        assert!(toml.contains(line), "{line:?} must be in\n{toml}");
+    }
+    let file = file(&toml);
+    let output = user_server(&["config", "check", file.path().to_str().unwrap()], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn a_file_is_checked_by_itself() {
+    let file = file("[drain]\ndeadline = \"0s\"\n");
+    let path = file.path().to_str().unwrap();
+    let output = user_server(
+        &["config", "check", path],
+        &[("USER_SERVER__DRAIN__DEADLINE", "1s")],
+    );
+    assert_eq!(output.status.code(), Some(64));
+    let expected = format!("drain.deadline ({path}:2): expected more than zero");
+    assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    for (argument, expected) in [
+        ("--help", "Examples:"),
+        ("--version", env!("CARGO_PKG_VERSION")),
+    ] {
+        let output = user_server(&[argument], &[]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(stdout(&output).contains(expected));
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_its_setting() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = user_server(
+        &["--address", &address, "--ops-address", "127.0.0.1:0"],
+        &[],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let error = stderr(&output);
+    for part in ["server.address", &address, "in use"] {
+        assert!(error.contains(part), "{part:?} must be in\n{error}");
+    }
+}

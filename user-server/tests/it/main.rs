@@ -1,0 +1,15 @@
+//! The server from outside: in this process over real sockets, and as the real binary.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that fails may say so at once"
+)]
+
+mod calls;
+mod cli;
+mod process;
+mod reflection;
+mod running;
+mod sharing;
