@@ -1,0 +1,75 @@
+//! What every command that calls the service shares: the stub, the deadline and the output.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+use tonic::{Request, Status};
+use user_api::v1::user_service_client::UserServiceClient;
+
+use crate::connect::{Channel, connect};
+use crate::error::Error;
+use crate::output::Format;
+use crate::settings::Settings;
+
+/// An open channel and how to use it.
+pub(super) struct Session {
+    pub(super) client: UserServiceClient<Channel>,
+    pub(super) channel: Channel,
+    pub(super) timeout: Duration,
+    pub(super) format: Format,
+    target: String,
+}
+
+// === impl Session ===
+
+impl Session {
+    /// Opens the channel; nothing is sent yet.
+    pub(super) fn open(settings: Settings, format: Format) -> Result<Self, Error> {
+        let channel = connect(&settings).map_err(|source| Error::Channel {
+            target: settings.target.clone(),
+            source,
+        })?;
+        Ok(Self {
+            client: UserServiceClient::new(channel.clone()),
+            channel,
+            timeout: settings.timeout,
+            format,
+            target: settings.target,
+        })
+    }
+
+    /// A request with the deadline of this session, sent along as `grpc-timeout`.
+    pub(super) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.timeout);
+        request
+    }
+
+    /// The error of a call of `method` that ended with `status`.
+    pub(super) fn failed(&self, method: &'static str, status: Status) -> Error {
+        Error::Call {
+            method,
+            target: self.target.clone(),
+            source: Box::new(status),
+        }
+    }
+
+    /// Writes a result: `text` for people, or the document as one line of JSON.
+    pub(super) fn print<D: Serialize>(
+        &self,
+        document: &D,
+        text: impl FnOnce(&D) -> String,
+    ) -> Result<(), Error> {
+        let line = match self.format {
+            Format::Text => text(document),
+            Format::Json => serde_json::to_string(document)
+                .map_err(std::io::Error::from)
+                .map_err(Error::Output)?,
+        };
+        let mut stdout = anstream::stdout().lock();
+        writeln!(stdout, "{line}")
+            .and_then(|()| stdout.flush())
+            .map_err(Error::Output)
+    }
+}

@@ -1,0 +1,49 @@
+//! The command line of `user.v1.UserService`: one sub-command per RPC, and a load generator.
+//!
+//! The way of a command: [`cli`] parses it, [`settings`] merges its flags with the environment, the
+//! file and the defaults, [`connect`] opens the balancing channel, one file of [`commands`] makes the
+//! call, [`output`] writes the answer, and [`error`] turns a failure into a message and an exit code.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`cli`] | the arguments and their `--help` |
+//! | [`settings`] | what can be set, its defaults, and the layers |
+//! | [`connect`] | from settings to a channel |
+//! | [`commands`] | one file per sub-command |
+//! | [`load`] | the load engine, which the demo drives too |
+//! | [`output`] | the resource as text and as JSON |
+//! | [`status`] | a failed call with its `google.rpc` details |
+//! | [`error`] | what can go wrong, and the exit codes |
+
+pub mod cli;
+pub mod commands;
+pub mod connect;
+pub mod error;
+pub mod load;
+pub mod output;
+pub mod settings;
+pub mod status;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use self::cli::Cli;
+use self::error::Reported;
+
+/// Runs the program: parses `args` (the first is the program's name), does what they say, and returns
+/// the code to exit with (see [`error`]). Results go to standard output, all else to standard error.
+///
+/// Needs a tokio runtime with its I/O and time drivers.
+pub async fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return error::usage(&error),
+    };
+    let format = cli.settings.output.unwrap_or_default();
+    match commands::run(cli).await {
+        Ok(code) => code,
+        Err(error) => Reported::new(&error, format).print(),
+    }
+}

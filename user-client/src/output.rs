@@ -1,0 +1,53 @@
+//! How results are written: text for people, JSON for machines.
+//!
+//! JSON follows the [ProtoJSON] names and forms, so that a script reads the same from this client as
+//! from `grpcurl`; every message is one line. Text never carries control characters that came from a
+//! server.
+//!
+//! [ProtoJSON]: https://protobuf.dev/programming-guides/json/
+
+mod resource;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+pub use self::resource::{Page, Resource};
+
+/// In which form results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON object per line.
+    Json,
+}
+
+/// The text with its control characters escaped: what a server sends must not move the cursor of
+/// whoever reads it.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    // Bidirectional overrides and isolates reorder what follows them on the same line.
+    let is_unsafe =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_unsafe(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// A duration as people write it, such as `1.5s`.
+#[must_use]
+pub(crate) fn duration(duration: Duration) -> String {
+    format!("{duration:?}")
+}

@@ -1,0 +1,249 @@
+//! What can be set, with its defaults; and the layers that set it.
+//!
+//! Each layer overrides the ones before it: defaults, `SERVER_HOST` for the target, the TOML file
+//! (`--config` or `USER_CLIENT_CONFIG`), `USER_CLIENT__…`, flags. `SERVER_HOST` comes so early because
+//! it is not ours: what was set for this program on purpose must win.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use service_runtime::logs;
+use service_runtime::settings::{Error, Flag, Loaded, Loader, Violations, duration};
+
+/// Begins the environment variables of this program.
+const PREFIX: &str = "USER_CLIENT";
+
+/// The target's variable in the classic load-balancing experiment, which many know it by.
+const SERVER_HOST: &str = "SERVER_HOST";
+
+/// The settings of this program.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where the service is: `dns:///host:port`, `ipv4:address:port,…`, or `host:port`.
+    pub target: String,
+    /// How long one call may take. Longer than zero.
+    #[serde(with = "duration")]
+    pub timeout: Duration,
+    /// Whether a call waits for a replica that is ready, instead of failing when there is none.
+    pub wait_for_ready: bool,
+    /// How the channel connects and finds replicas.
+    pub channel: ChannelSettings,
+    /// What is logged, to standard error.
+    pub log: logs::Config,
+}
+
+/// How the channel connects and finds replicas.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChannelSettings {
+    /// How long one connection may take to be made. Longer than zero.
+    #[serde(with = "duration")]
+    pub connect_timeout: Duration,
+    /// After how much silence a connection is pinged, or `off`. At least ten seconds (gRFC A8).
+    #[serde(with = "duration::or_off")]
+    pub keepalive_time: Option<Duration>,
+    /// How long the answer to a ping may take before the connection counts as lost.
+    #[serde(with = "duration")]
+    pub keepalive_timeout: Duration,
+    /// Whether to ping connections that carry no call. Servers may answer with GOAWAY unless they
+    /// allow it.
+    pub keepalive_without_calls: bool,
+    /// A name is resolved again after its TTL, but no sooner than this.
+    #[serde(with = "duration")]
+    pub dns_interval_min: Duration,
+    /// A name is resolved again after its TTL, but no later than this.
+    #[serde(with = "duration")]
+    pub dns_interval_max: Duration,
+}
+
+/// The layers above the environment, from the command line.
+#[derive(Debug, Default)]
+pub struct Overrides {
+    /// The TOML file.
+    pub file: Option<PathBuf>,
+    /// The flags that set something.
+    pub flags: Vec<Flag>,
+}
+
+// === impl Settings ===
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            target: "dns:///localhost:50051".to_owned(),
+            timeout: Duration::from_secs(10),
+            wait_for_ready: false,
+            channel: ChannelSettings::default(),
+            log: logs::Config {
+                // Standard error belongs to the progress, and a failed call says why by itself.
+                filter: "error".parse().unwrap_or_default(),
+                ..logs::Config::default()
+            },
+        }
+    }
+}
+
+impl service_runtime::settings::Settings for Settings {
+    fn validate(&self, violations: &mut Violations) {
+        violations.expect(!self.timeout.is_zero(), "timeout", "more than zero");
+        violations.section("channel", |violations| self.channel.validate(violations));
+    }
+}
+
+// === impl ChannelSettings ===
+
+impl ChannelSettings {
+    fn validate(&self, violations: &mut Violations) {
+        violations.expect(
+            !self.connect_timeout.is_zero(),
+            "connect_timeout",
+            "more than zero",
+        );
+        violations.expect(
+            self.keepalive_time
+                .is_none_or(|time| time >= Duration::from_secs(10)),
+            "keepalive_time",
+            "at least 10s, or \"off\"",
+        );
+        violations.expect(
+            !self.keepalive_timeout.is_zero(),
+            "keepalive_timeout",
+            "more than zero",
+        );
+        violations.expect(
+            !self.dns_interval_min.is_zero(),
+            "dns_interval_min",
+            "more than zero",
+        );
+        violations.expect(
+            self.dns_interval_max >= self.dns_interval_min,
+            "dns_interval_max",
+            "at least dns_interval_min",
+        );
+    }
+}
+
+impl Default for ChannelSettings {
+    fn default() -> Self {
+        Self {
+            // A pod that is gone answers nothing at all: the others should not wait long for it.
+            connect_timeout: Duration::from_secs(2),
+            keepalive_time: Some(Duration::from_secs(30)),
+            keepalive_timeout: Duration::from_secs(10),
+            keepalive_without_calls: false,
+            dns_interval_min: Duration::from_secs(1),
+            dns_interval_max: Duration::from_secs(30),
+        }
+    }
+}
+
+// === loading ===
+
+/// Loads the settings of this process: its environment, and what the command line said.
+///
+/// # Errors
+/// With every key that is unknown or unacceptable, and the layer that it came from.
+pub fn load(overrides: Overrides) -> Result<Loaded<Settings>, Error> {
+    load_from(std::env::vars_os().collect(), overrides)
+}
+
+/// Checks a file by itself, without the environment and the command line.
+///
+/// # Errors
+/// As [`load`].
+pub fn check(file: PathBuf) -> Result<(), Error> {
+    let overrides = Overrides {
+        file: Some(file),
+        flags: Vec::new(),
+    };
+    load_from(Vec::new(), overrides).map(drop)
+}
+
+fn load_from(
+    environment: Vec<(OsString, OsString)>,
+    overrides: Overrides,
+) -> Result<Loaded<Settings>, Error> {
+    let mut loader = Loader::new(PREFIX)
+        .well_known(SERVER_HOST, "target")
+        .environment(environment);
+    if let Some(file) = overrides.file {
+        loader = loader.file(file);
+    }
+    overrides
+        .flags
+        .into_iter()
+        .fold(loader, Loader::flag)
+        .load()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn target_of(environment: &[(&str, &str)], overrides: Overrides) -> String {
+        let environment = environment
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        let loaded = load_from(environment, overrides).expect("these settings are right");
+        loaded.settings.target
+    }
+
+    #[test]
+    fn the_target_comes_from_the_highest_layer_that_names_it() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "target = \"file:1\"").unwrap();
+        let with_file = || Overrides {
+            file: Some(file.path().to_owned()),
+            flags: Vec::new(),
+        };
+        let with_flag = || Overrides {
+            flags: vec![Flag {
+                name: "--target".to_owned(),
+                key: "target".to_owned(),
+                value: "flag:1".into(),
+            }],
+            ..with_file()
+        };
+        let classic = ("SERVER_HOST", "classic:1");
+        let own = ("USER_CLIENT__TARGET", "own:1");
+        assert_eq!(
+            target_of(&[], Overrides::default()),
+            "dns:///localhost:50051"
+        );
+        assert_eq!(target_of(&[], with_file()), "file:1");
+        assert_eq!(target_of(&[classic], Overrides::default()), "classic:1");
+        assert_eq!(target_of(&[classic], with_file()), "file:1");
+        assert_eq!(target_of(&[classic, own], Overrides::default()), "own:1");
+        assert_eq!(target_of(&[classic, own], with_file()), "own:1");
+        assert_eq!(target_of(&[classic, own], with_flag()), "flag:1");
+        assert_eq!(target_of(&[classic], with_flag()), "flag:1");
+    }
+
+    #[test]
+    fn every_unacceptable_value_is_reported_with_its_key() {
+        let environment = [
+            ("USER_CLIENT__TIMEOUT", "0s"),
+            ("USER_CLIENT__CHANNEL__KEEPALIVE_TIME", "1s"),
+            ("USER_CLIENT__CHANNEL__DNS_INTERVAL_MAX", "1ms"),
+        ]
+        .map(|(name, value)| (name.into(), value.into()))
+        .into();
+        let error = load_from(environment, Overrides::default()).expect_err("three are wrong");
+        for key in [
+            "timeout",
+            "channel.keepalive_time",
+            "channel.dns_interval_max",
+        ] {
+            assert!(
+                error.to_string().contains(key),
+                "{key} is missing in: {error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The program as its callers see it: the real binary against real servers on loopback.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod commands;
+mod failures;
+mod load;
+mod program;
+mod replica;
+mod settings;

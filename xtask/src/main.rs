@@ -1,0 +1,18 @@
+//! The developer's commands: `cargo demo` and `cargo xtask …`.
+
+mod cli;
+mod demo;
+mod replica;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use self::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    match Cli::parse_from(cli::without_separator(std::env::args_os())).command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Replica(arguments) => replica::run(arguments),
+    }
+}
