@@ -8,6 +8,18 @@ use prost::Message as _;
 const PROTO_ROOT: &str = "proto";
 const HEALTH: &str = "grpc/health/v1/health.proto";
 
+/// The messages that tonic-health has already; only what it lacks is generated.
+const FROM_TONIC_HEALTH: [(&str, &str); 2] = [
+    (
+        ".grpc.health.v1.HealthCheckRequest",
+        "::tonic_health::pb::HealthCheckRequest",
+    ),
+    (
+        ".grpc.health.v1.HealthCheckResponse",
+        "::tonic_health::pb::HealthCheckResponse",
+    ),
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={PROTO_ROOT}");
 
@@ -17,6 +29,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         out_dir.join("descriptors.binpb"),
         descriptors.encode_to_vec(),
     )?;
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    FROM_TONIC_HEALTH
+        .into_iter()
+        .fold(tonic_prost_build::configure(), |builder, (proto, rust)| {
+            builder.extern_path(proto, rust)
+        })
+        .compile_fds(descriptors)?;
     Ok(())
 }

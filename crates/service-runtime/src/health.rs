@@ -1,6 +1,6 @@
 //! `grpc.health.v1`, to the letter of its specification: `Check`, `Watch` and `List`.
 //!
-//! It is written here because `tonic-health` 0.14 answers `Watch` on an unknown service with an error
+//! The messages are `tonic-health`'s; the service is written here because that crate's 0.14 answers `Watch` on an unknown service with an error
 //! where the specification wants `SERVICE_UNKNOWN`, starts as serving before anything listens, and
 //! has no `List`. Here every service is `NOT_SERVING` until somebody says otherwise, and once the
 //! process drains it stays so.
@@ -15,7 +15,8 @@ use tokio::sync::watch;
 pub use self::pb::health_check_response::ServingStatus;
 pub use self::service::{HealthServer, Service};
 
-/// The messages, the client and the server of package `grpc.health.v1`.
+/// The client and the server of package `grpc.health.v1`, with tonic-health's messages and those that
+/// it lacks.
 #[allow(
     missing_docs,
     unused_qualifications,
@@ -25,6 +26,8 @@ pub use self::service::{HealthServer, Service};
     reason = "generated code; its documentation is the .proto's comments"
 )]
 pub mod pb {
+    pub use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_check_response};
+
     tonic::include_proto!("grpc.health.v1");
 }
 
