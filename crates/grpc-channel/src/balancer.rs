@@ -150,7 +150,7 @@ impl Balancer {
         for address in change.added {
             self.leases.push(Subchannel::spawn(
                 address,
-                self.config,
+                self.config.clone(),
                 self.changes.0.clone(),
             ));
         }

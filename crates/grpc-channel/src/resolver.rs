@@ -9,6 +9,8 @@ pub(crate) mod dns;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +22,9 @@ use tokio::sync::{Notify, mpsc};
 pub enum Address {
     /// An IP address and a port.
     Socket(SocketAddr),
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix(PathBuf),
 }
 
 /// One replica, as a resolver describes it.
@@ -28,6 +33,9 @@ pub enum Address {
 pub struct Endpoint {
     /// Where it listens.
     pub address: Address,
+    /// Its share of the calls under a policy that knows weights, in proportion to the weights of the
+    /// others. 1 unless it is set; 0 counts as 1.
+    pub weight: u32,
 }
 
 /// Why a resolver has no answer. An empty answer, a name that does not exist and a server that does
@@ -102,6 +110,8 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Socket(address) => address.fmt(f),
+            #[cfg(unix)]
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
@@ -119,7 +129,14 @@ impl Endpoint {
     pub fn new(address: impl Into<Address>) -> Self {
         Self {
             address: address.into(),
+            weight: 1,
         }
+    }
+
+    /// The same with a weight.
+    #[must_use]
+    pub fn with_weight(self, weight: u32) -> Self {
+        Self { weight, ..self }
     }
 }
 

@@ -22,10 +22,15 @@ mod names;
 mod raw;
 mod replica;
 mod retries;
+mod services;
 mod spread;
 mod stats;
 mod streams;
+#[cfg(feature = "tls")]
+mod tls;
 mod unavailable;
+#[cfg(unix)]
+mod unix;
 mod wait;
 
 use self::wait::{bounded, wait_until};
