@@ -13,6 +13,8 @@ use crate::call::RetryPolicy;
 use crate::channel::{Channel, Inner};
 use crate::error::Error;
 use crate::method::{DescriptorError, IdempotentMethods};
+#[cfg(feature = "kubernetes")]
+use crate::resolver::EndpointSlices;
 use crate::resolver::dns::{self, Dns};
 use crate::resolver::{Endpoint, Fixed, Publisher, Resolve, Subscriber};
 use crate::subchannel;
@@ -147,6 +149,15 @@ impl Builder {
             }
             Kind::Srv { server, name } => {
                 let resolver = Dns::srv(server, name, self.dns);
+                self.spawn(&target, resolver)
+            }
+            #[cfg(feature = "kubernetes")]
+            Kind::Kubernetes {
+                service,
+                namespace,
+                port,
+            } => {
+                let resolver = EndpointSlices::inferred(namespace, service, port, self.dns);
                 self.spawn(&target, resolver)
             }
             Kind::Fixed(addresses) => {

@@ -45,7 +45,8 @@ pub(crate) struct Inner {
 
 impl Channel {
     /// Begins a channel to a target: `dns:///name:port`, `dns://server:port/name:port`,
-    /// `dns+srv:///_port._tcp.name`, `ipv4:address:port,address:port`, `ipv6:[address]:port` or
+    /// `dns+srv:///_port._tcp.name`, `ipv4:address:port,address:port`, `ipv6:[address]:port`,
+    /// `k8s:///service.namespace:port` (with the feature `kubernetes`) or
     /// `unix:path`; a bare `name:port` is a DNS name.
     ///
     /// A target that is not valid is an error of [`Builder::connect`].

@@ -5,6 +5,8 @@
 //! nothing, because an address that works is worth more than a name server that does not.
 
 pub(crate) mod dns;
+#[cfg(feature = "kubernetes")]
+pub(crate) mod kubernetes;
 
 use std::fmt;
 use std::future::Future;
@@ -14,6 +16,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "kubernetes")]
+pub use self::kubernetes::EndpointSlices;
 use tokio::sync::{Notify, mpsc};
 
 /// Where a replica listens.
@@ -36,6 +40,8 @@ pub struct Endpoint {
     /// Its share of the calls under a policy that knows weights, in proportion to the weights of the
     /// others. 1 unless it is set; 0 counts as 1.
     pub weight: u32,
+    /// The zone that it is in, where the resolver knows it.
+    pub zone: Option<String>,
 }
 
 /// Why a resolver has no answer. An empty answer, a name that does not exist and a server that does
@@ -130,6 +136,7 @@ impl Endpoint {
         Self {
             address: address.into(),
             weight: 1,
+            zone: None,
         }
     }
 
@@ -137,6 +144,15 @@ impl Endpoint {
     #[must_use]
     pub fn with_weight(self, weight: u32) -> Self {
         Self { weight, ..self }
+    }
+
+    /// The same in a zone.
+    #[must_use]
+    pub fn with_zone(self, zone: impl Into<Option<String>>) -> Self {
+        Self {
+            zone: zone.into(),
+            ..self
+        }
     }
 }
 
@@ -155,6 +171,17 @@ impl Publisher {
     /// How often to follow such hints is the resolver's decision.
     pub async fn requested(&self) {
         self.again.notified().await;
+    }
+}
+
+#[cfg(feature = "kubernetes")]
+impl Publisher {
+    /// For another resolver that answers in place of this one.
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            answers: self.answers.clone(),
+            again: self.again.clone(),
+        }
     }
 }
 

@@ -13,6 +13,8 @@ use std::str::FromStr;
 use http::uri::Authority;
 
 use crate::resolver::Address;
+#[cfg(feature = "kubernetes")]
+use crate::resolver::kubernetes;
 
 /// A parsed target.
 ///
@@ -23,6 +25,7 @@ use crate::resolver::Address;
 /// | `dns+srv:///_port._tcp.name`, `dns+srv://server:port/_port._tcp.name` | the hosts and ports of its SRV records |
 /// | `ipv4:address:port,address:port` | these addresses |
 /// | `ipv6:[address]:port,[address]:port` | these addresses |
+/// | `k8s:///service.namespace:port` | the ready pods of a Service, at a port's number or name |
 /// | `unix:path`, `unix:///absolute/path` | a Unix socket |
 ///
 /// A name that ends with a dot is absolute: the search domains of `resolv.conf` are not tried. The
@@ -49,6 +52,13 @@ pub(crate) enum Kind {
         /// As for [`Kind::Dns`].
         server: Option<SocketAddr>,
         name: String,
+    },
+    /// A Service of Kubernetes, whose EndpointSlices are watched.
+    #[cfg(feature = "kubernetes")]
+    Kubernetes {
+        service: String,
+        namespace: String,
+        port: kubernetes::Port,
     },
     /// Addresses that never change.
     Fixed(Vec<Address>),
@@ -84,6 +94,14 @@ enum Problem {
         "{0:?} is not the name of SRV records; expected for example dns+srv:///_grpc._tcp.name, without a port"
     )]
     Srv(String),
+    #[cfg(feature = "kubernetes")]
+    #[error(
+        "{0:?} is no Service; expected k8s:///service.namespace:port, where port is a number or a name"
+    )]
+    Service(String),
+    #[cfg(not(feature = "kubernetes"))]
+    #[error("the scheme \"k8s\" needs the feature kubernetes of grpc-channel")]
+    NoKubernetes,
     #[error("{0:?} is not the path of a Unix socket; expected unix:path or unix:///absolute/path")]
     #[cfg(unix)]
     Path(String),
@@ -140,6 +158,10 @@ fn parse(text: &str) -> Result<Target, Problem> {
     let (kind, authority) = match text.split_once(':') {
         Some(("dns", rest)) => dns(rest)?,
         Some(("dns+srv", rest)) => srv(rest)?,
+        #[cfg(feature = "kubernetes")]
+        Some(("k8s", rest)) => service(rest)?,
+        #[cfg(not(feature = "kubernetes"))]
+        Some(("k8s", rest)) if rest.starts_with("//") => return Err(Problem::NoKubernetes),
         #[cfg(unix)]
         Some(("unix", rest)) => unix(rest)?,
         Some(("ipv4", rest)) => fixed(rest, Problem::V4, SocketAddr::is_ipv4)?,
@@ -183,6 +205,44 @@ fn srv(rest: &str) -> Result<(Kind, Authority), Problem> {
         name: name.to_owned(),
     };
     Ok((kind, authority(host)?))
+}
+
+/// What follows `k8s:`. The authority is the name that the Service has in the cluster's DNS, so that
+/// certificates and virtual hosts need not know how it was resolved.
+#[cfg(feature = "kubernetes")]
+fn service(rest: &str) -> Result<(Kind, Authority), Problem> {
+    let problem = || Problem::Service(rest.to_owned());
+    let (name, port) = rest
+        .strip_prefix("///")
+        .and_then(|rest| rest.rsplit_once(':'))
+        .ok_or_else(problem)?;
+    let (service, namespace) = name.split_once('.').ok_or_else(problem)?;
+    if namespace.contains('.') || !is_host(name) {
+        return Err(problem());
+    }
+    let host = format!("{name}.svc");
+    let (port, authority) = match port.parse::<u16>() {
+        Ok(0) => return Err(problem()),
+        Ok(number) => (
+            kubernetes::Port::Number(number),
+            authority(&format!("{host}:{number}"))?,
+        ),
+        // The names of ports are those of RFC 6335, section 5.1.
+        Err(_) => {
+            let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            let lettered = port.contains(|c: char| c.is_ascii_lowercase());
+            if port.len() > 15 || !lettered || !port.chars().all(allowed) {
+                return Err(problem());
+            }
+            (kubernetes::Port::Name(port.to_owned()), authority(&host)?)
+        }
+    };
+    let kind = Kind::Kubernetes {
+        service: service.to_owned(),
+        namespace: namespace.to_owned(),
+        port,
+    };
+    Ok((kind, authority))
 }
 
 /// What follows `unix:`. There is no host; gRPC says `localhost`.
@@ -368,6 +428,47 @@ mod tests {
                 "the query is as it was written"
             );
         }
+    }
+
+    #[cfg(feature = "kubernetes")]
+    #[test]
+    fn a_service_has_the_authority_of_its_name_in_dns() {
+        for (text, number, expected) in [
+            ("k8s:///echo.default:50051", true, "echo.default.svc:50051"),
+            ("k8s:///echo.default:grpc", false, "echo.default.svc"),
+        ] {
+            let target = parsed(text);
+            assert_eq!(target.authority(), expected);
+            let Kind::Kubernetes {
+                service,
+                namespace,
+                port,
+            } = target.kind()
+            else {
+                panic!("{text} is a Service: {target:?}");
+            };
+            assert_eq!((service.as_str(), namespace.as_str()), ("echo", "default"));
+            assert_eq!(matches!(port, kubernetes::Port::Number(50_051)), number);
+        }
+        for text in [
+            "k8s:echo.default:80",
+            "k8s:///echo:80",
+            "k8s:///echo.default",
+            "k8s:///echo.default:0",
+            "k8s:///echo.default:70000",
+            "k8s:///echo.default:GRPC",
+            "k8s:///echo.default.svc:80",
+        ] {
+            let said = text.parse::<Target>().unwrap_err().to_string();
+            assert!(said.contains("k8s:///service.namespace:port"), "{said}");
+        }
+    }
+
+    #[cfg(not(feature = "kubernetes"))]
+    #[test]
+    fn a_service_needs_the_feature() {
+        let said = "k8s:///echo.default:80".parse::<Target>().unwrap_err();
+        assert!(said.to_string().contains("needs the feature kubernetes"));
     }
 
     #[cfg(unix)]

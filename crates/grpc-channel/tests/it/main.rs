@@ -15,6 +15,8 @@ mod dns;
 mod echo;
 mod frames;
 mod keepalive;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod lifetime;
 mod load;
 mod loss;
