@@ -6,7 +6,7 @@ mod settling;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -24,6 +24,8 @@ pub(crate) struct View {
     pub(crate) picker: Slot,
     pub(crate) subchannels: ArcSwap<Vec<Arc<Subchannel>>>,
     pub(crate) resolution: ArcSwap<Option<ResolveError>>,
+    /// When the resolver last gave addresses.
+    pub(crate) resolved: ArcSwapOption<Instant>,
 }
 
 pub(crate) struct Balancer {
@@ -48,6 +50,7 @@ impl View {
             picker: Slot::new(),
             subchannels: ArcSwap::default(),
             resolution: ArcSwap::default(),
+            resolved: ArcSwapOption::empty(),
         }
     }
 }
@@ -108,6 +111,7 @@ impl Balancer {
         let error = match answer {
             Ok(endpoints) if !endpoints.is_empty() => {
                 self.resolution = None;
+                self.view.resolved.store(Some(Arc::new(Instant::now())));
                 self.update(&endpoints);
                 None
             }
@@ -150,7 +154,7 @@ impl Balancer {
         for address in change.added {
             self.leases.push(Subchannel::spawn(
                 address,
-                self.config,
+                self.config.clone(),
                 self.changes.0.clone(),
             ));
         }

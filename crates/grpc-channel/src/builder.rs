@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use http::uri::Scheme;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::backoff::Backoff;
@@ -12,10 +13,14 @@ use crate::call::RetryPolicy;
 use crate::channel::{Channel, Inner};
 use crate::error::Error;
 use crate::method::{DescriptorError, IdempotentMethods};
+#[cfg(feature = "kubernetes")]
+use crate::resolver::EndpointSlices;
 use crate::resolver::dns::{self, Dns};
 use crate::resolver::{Endpoint, Fixed, Publisher, Resolve, Subscriber};
 use crate::subchannel;
 use crate::target::{Kind, Target};
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 use crate::transport::Keepalive;
 
 /// What this crate adds to `user-agent`.
@@ -33,6 +38,8 @@ pub struct Builder {
     retry: Option<RetryPolicy>,
     retry_buffer: usize,
     idempotent: Result<IdempotentMethods, DescriptorError>,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
 // === impl Builder ===
@@ -50,12 +57,22 @@ impl Builder {
             retry: Some(RetryPolicy::default()),
             retry_buffer: RETRY_BUFFER,
             idempotent: Ok(IdempotentMethods::default()),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
-    /// How long making a connection may take: TCP and the first answer over HTTP/2. Default: 20 s.
+    /// How long making a connection may take: TCP, TLS, and the first answer over HTTP/2. Default: 20 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.subchannel.transport.connect_timeout = timeout;
+        self
+    }
+
+    /// Speaks TLS to every replica, who must prove to be the target's host; `:scheme` is `https`.
+    /// Default: plaintext.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -130,6 +147,19 @@ impl Builder {
                 let resolver = Dns::new(server, host, port, self.dns);
                 self.spawn(&target, resolver)
             }
+            Kind::Srv { server, name } => {
+                let resolver = Dns::srv(server, name, self.dns);
+                self.spawn(&target, resolver)
+            }
+            #[cfg(feature = "kubernetes")]
+            Kind::Kubernetes {
+                service,
+                namespace,
+                port,
+            } => {
+                let resolver = EndpointSlices::inferred(namespace, service, port, self.dns);
+                self.spawn(&target, resolver)
+            }
             Kind::Fixed(addresses) => {
                 let endpoints = addresses.into_iter().map(Endpoint::new).collect();
                 self.spawn(&target, Fixed(endpoints))
@@ -148,9 +178,10 @@ impl Builder {
         self.spawn(&target, resolver)
     }
 
-    fn spawn(self, target: &Target, resolver: impl Resolve) -> Result<Channel, Error> {
+    fn spawn(mut self, target: &Target, resolver: impl Resolve) -> Result<Channel, Error> {
         self.check()?;
         let user_agent = self.user_agent_header()?;
+        let scheme = self.secure(target)?;
         let idempotent = self.idempotent?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::no_runtime())?;
 
@@ -165,6 +196,7 @@ impl Builder {
         Ok(Channel::new(Inner {
             target: name,
             authority: target.authority().clone(),
+            scheme,
             user_agent,
             wait_for_ready: self.wait_for_ready,
             retry: self.retry,
@@ -173,6 +205,28 @@ impl Builder {
             view,
             _tasks: tasks,
         }))
+    }
+
+    /// Prepares TLS, if it is wanted, and says the scheme of the requests.
+    #[cfg(feature = "tls")]
+    fn secure(&mut self, target: &Target) -> Result<Scheme, Error> {
+        let Some(tls) = self.tls.take() else {
+            return Ok(Scheme::HTTP);
+        };
+        let host = target.authority().host();
+        self.subchannel.transport.tls = Some(tls.handshake(host)?);
+        Ok(Scheme::HTTPS)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(
+        clippy::unnecessary_wraps,
+        clippy::unused_self,
+        clippy::needless_pass_by_ref_mut,
+        reason = "with the feature it can fail"
+    )]
+    fn secure(&mut self, _: &Target) -> Result<Scheme, Error> {
+        Ok(Scheme::HTTP)
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::uri::{PathAndQuery, Scheme};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use tokio::time::Instant;
 use tonic::body::Body;
@@ -236,7 +236,7 @@ fn refusal(response: &http::Response<ResponseBody>) -> Option<Code> {
 /// The request's path at the target's authority, never at a replica's address.
 fn uri(channel: &Inner, path: Option<&PathAndQuery>) -> Result<Uri, Status> {
     let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(Scheme::HTTP);
+    parts.scheme = Some(channel.scheme.clone());
     parts.authority = Some(channel.authority.clone());
     parts.path_and_query = path.cloned();
     Uri::from_parts(parts).map_err(|error| Status::internal(format!("no method path: {error}")))

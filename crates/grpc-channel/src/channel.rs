@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::HeaderValue;
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 use tonic::body::Body;
@@ -30,6 +30,7 @@ pub struct Channel(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) target: Arc<str>,
     pub(crate) authority: Authority,
+    pub(crate) scheme: Scheme,
     pub(crate) user_agent: HeaderValue,
     pub(crate) wait_for_ready: bool,
     pub(crate) retry: Option<RetryPolicy>,
@@ -44,7 +45,9 @@ pub(crate) struct Inner {
 
 impl Channel {
     /// Begins a channel to a target: `dns:///name:port`, `dns://server:port/name:port`,
-    /// `ipv4:address:port,address:port` or `ipv6:[address]:port`; a bare `name:port` is a DNS name.
+    /// `dns+srv:///_port._tcp.name`, `ipv4:address:port,address:port`, `ipv6:[address]:port`,
+    /// `k8s:///service.namespace:port` (with the feature `kubernetes`) or
+    /// `unix:path`; a bare `name:port` is a DNS name.
     ///
     /// A target that is not valid is an error of [`Builder::connect`].
     pub fn builder(target: impl Into<String>) -> Builder {

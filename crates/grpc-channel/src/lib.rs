@@ -36,9 +36,18 @@
 //! [`resolver`] → balancer (one subchannel for each address) → picker → a call's attempts. The parts
 //! and their names are those of the gRPC core documents.
 //!
+//! # Features
+//!
+//! None is on by default; each brings dependencies that a channel behind a mesh does without.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `tls` | [`Builder::tls`], by rustls with ring as its only provider |
+//! | `kubernetes` | targets of `k8s:///service.namespace:port`, which watch EndpointSlices |
+//!
 //! # What it does not do (yet)
 //!
-//! TLS, client-side health checks, service config, other policies than round robin, hedging.
+//! Client-side health checks, service config, other policies than round robin, hedging.
 
 mod backoff;
 mod balancer;
@@ -53,6 +62,8 @@ pub mod resolver;
 mod stats;
 mod subchannel;
 mod target;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 mod unavailable;
 
@@ -63,4 +74,6 @@ pub use self::channel::Channel;
 pub use self::connectivity::State;
 pub use self::error::Error;
 pub use self::stats::{Stats, SubchannelStats};
-pub use self::transport::{Disconnect, Keepalive, ResponseBody};
+#[cfg(feature = "tls")]
+pub use self::tls::Tls;
+pub use self::transport::{Disconnect, Keepalive, ResponseBody, TlsFailure};

@@ -5,13 +5,19 @@
 //! nothing, because an address that works is worth more than a name server that does not.
 
 pub(crate) mod dns;
+#[cfg(feature = "kubernetes")]
+pub(crate) mod kubernetes;
 
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "kubernetes")]
+pub use self::kubernetes::EndpointSlices;
 use tokio::sync::{Notify, mpsc};
 
 /// Where a replica listens.
@@ -20,6 +26,9 @@ use tokio::sync::{Notify, mpsc};
 pub enum Address {
     /// An IP address and a port.
     Socket(SocketAddr),
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix(PathBuf),
 }
 
 /// One replica, as a resolver describes it.
@@ -28,6 +37,11 @@ pub enum Address {
 pub struct Endpoint {
     /// Where it listens.
     pub address: Address,
+    /// Its share of the calls under a policy that knows weights, in proportion to the weights of the
+    /// others. 1 unless it is set; 0 counts as 1.
+    pub weight: u32,
+    /// The zone that it is in, where the resolver knows it.
+    pub zone: Option<String>,
 }
 
 /// Why a resolver has no answer. An empty answer, a name that does not exist and a server that does
@@ -102,6 +116,8 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Socket(address) => address.fmt(f),
+            #[cfg(unix)]
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
@@ -119,6 +135,23 @@ impl Endpoint {
     pub fn new(address: impl Into<Address>) -> Self {
         Self {
             address: address.into(),
+            weight: 1,
+            zone: None,
+        }
+    }
+
+    /// The same with a weight.
+    #[must_use]
+    pub fn with_weight(self, weight: u32) -> Self {
+        Self { weight, ..self }
+    }
+
+    /// The same in a zone.
+    #[must_use]
+    pub fn with_zone(self, zone: impl Into<Option<String>>) -> Self {
+        Self {
+            zone: zone.into(),
+            ..self
         }
     }
 }
@@ -138,6 +171,17 @@ impl Publisher {
     /// How often to follow such hints is the resolver's decision.
     pub async fn requested(&self) {
         self.again.notified().await;
+    }
+}
+
+#[cfg(feature = "kubernetes")]
+impl Publisher {
+    /// For another resolver that answers in place of this one.
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            answers: self.answers.clone(),
+            again: self.again.clone(),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a channel knows of itself, to be shown to an operator.
 
+use std::time::Duration;
+
 use crate::balancer::View;
 use crate::connectivity::State;
 use crate::resolver::{Address, ResolveError};
@@ -17,6 +19,10 @@ pub struct Stats {
     pub state: State,
     /// The error of the last resolution, if it failed. Addresses that were known before are kept.
     pub resolve_error: Option<ResolveError>,
+    /// How long ago the resolver last gave the addresses, whether they had changed or not. DNS asks
+    /// within [`Builder::dns_interval`](crate::Builder::dns_interval), a watch of EndpointSlices lists
+    /// every 5 minutes or so; an older view is out of date.
+    pub resolved_age: Option<Duration>,
     /// One entry for each address, in the order of the addresses.
     pub subchannels: Vec<SubchannelStats>,
 }
@@ -67,6 +73,7 @@ impl Stats {
             target: target.to_owned(),
             state,
             resolve_error,
+            resolved_age: view.resolved.load().as_ref().map(|at| at.elapsed()),
             subchannels,
         }
     }

@@ -20,7 +20,7 @@ use crate::transport::{self, Connection, Disconnect, Driver};
 const SPACING: Duration = Duration::from_millis(50);
 
 /// How the subchannels of a channel behave.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Config {
     pub(crate) transport: transport::Config,
     pub(crate) backoff: Backoff,
@@ -99,8 +99,8 @@ impl Subchannel {
         });
         let task = Task {
             subchannel: subchannel.clone(),
-            config,
             attempts: Attempts::new(config.backoff),
+            config,
             changes,
             end,
         };
@@ -182,7 +182,7 @@ impl Task {
             let began = Instant::now();
             let connected = tokio::select! {
                 _ = &mut self.end => break,
-                connected = transport::connect(&self.subchannel.address, self.config.transport) => connected,
+                connected = transport::connect(&self.subchannel.address, &self.config.transport) => connected,
             };
             let until = match connected {
                 Ok((connection, driver)) => {

@@ -6,9 +6,15 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use http::uri::Authority;
+
+use crate::resolver::Address;
+#[cfg(feature = "kubernetes")]
+use crate::resolver::kubernetes;
 
 /// A parsed target.
 ///
@@ -16,8 +22,11 @@ use http::uri::Authority;
 /// |---|---|
 /// | `dns:///name:port`, `dns:name:port`, `name:port` | all addresses of a name |
 /// | `dns://server:port/name:port` | the same, asking that DNS server |
+/// | `dns+srv:///_port._tcp.name`, `dns+srv://server:port/_port._tcp.name` | the hosts and ports of its SRV records |
 /// | `ipv4:address:port,address:port` | these addresses |
 /// | `ipv6:[address]:port,[address]:port` | these addresses |
+/// | `k8s:///service.namespace:port` | the ready pods of a Service, at a port's number or name |
+/// | `unix:path`, `unix:///absolute/path` | a Unix socket |
 ///
 /// A name that ends with a dot is absolute: the search domains of `resolv.conf` are not tried. The
 /// dot is no part of the `:authority` that servers see.
@@ -38,8 +47,21 @@ pub(crate) enum Kind {
         host: String,
         port: u16,
     },
+    /// A name to ask DNS for SRV records.
+    Srv {
+        /// As for [`Kind::Dns`].
+        server: Option<SocketAddr>,
+        name: String,
+    },
+    /// A Service of Kubernetes, whose EndpointSlices are watched.
+    #[cfg(feature = "kubernetes")]
+    Kubernetes {
+        service: String,
+        namespace: String,
+        port: kubernetes::Port,
+    },
     /// Addresses that never change.
-    Fixed(Vec<SocketAddr>),
+    Fixed(Vec<Address>),
 }
 
 /// Why a text is no target. The message says what was expected.
@@ -55,7 +77,7 @@ enum Problem {
     #[error("it is empty; expected for example dns:///name:port")]
     Empty,
     #[error(
-        "the scheme {0:?} is not known; expected dns:///name:port, ipv4:address:port or ipv6:[address]:port"
+        "the scheme {0:?} is not known; expected dns:///name:port, dns+srv:///_port._tcp.name, ipv4:address:port, ipv6:[address]:port or unix:path"
     )]
     Scheme(String),
     #[error("{0:?} has no port; expected name:port")]
@@ -68,6 +90,21 @@ enum Problem {
     Server(String),
     #[error("{0:?} is not a host name")]
     Host(String),
+    #[error(
+        "{0:?} is not the name of SRV records; expected for example dns+srv:///_grpc._tcp.name, without a port"
+    )]
+    Srv(String),
+    #[cfg(feature = "kubernetes")]
+    #[error(
+        "{0:?} is no Service; expected k8s:///service.namespace:port, where port is a number or a name"
+    )]
+    Service(String),
+    #[cfg(not(feature = "kubernetes"))]
+    #[error("the scheme \"k8s\" needs the feature kubernetes of grpc-channel")]
+    NoKubernetes,
+    #[error("{0:?} is not the path of a Unix socket; expected unix:path or unix:///absolute/path")]
+    #[cfg(unix)]
+    Path(String),
     #[error(
         "{0:?} is not an IPv4 address with a port; expected for example ipv4:10.0.0.1:50051,10.0.0.2:50051"
     )]
@@ -120,6 +157,13 @@ fn parse(text: &str) -> Result<Target, Problem> {
     }
     let (kind, authority) = match text.split_once(':') {
         Some(("dns", rest)) => dns(rest)?,
+        Some(("dns+srv", rest)) => srv(rest)?,
+        #[cfg(feature = "kubernetes")]
+        Some(("k8s", rest)) => service(rest)?,
+        #[cfg(not(feature = "kubernetes"))]
+        Some(("k8s", rest)) if rest.starts_with("//") => return Err(Problem::NoKubernetes),
+        #[cfg(unix)]
+        Some(("unix", rest)) => unix(rest)?,
         Some(("ipv4", rest)) => fixed(rest, Problem::V4, SocketAddr::is_ipv4)?,
         Some(("ipv6", rest)) => fixed(rest, Problem::V6, SocketAddr::is_ipv6)?,
         Some((scheme, rest)) if rest.starts_with("//") => {
@@ -136,17 +180,100 @@ fn parse(text: &str) -> Result<Target, Problem> {
 
 /// What follows `dns:`, which is `//server/name:port` or `name:port`.
 fn dns(rest: &str) -> Result<(Kind, Authority), Problem> {
-    let Some(rest) = rest.strip_prefix("//") else {
-        return named(rest, None);
+    let (server, endpoint) = split_server(rest)?;
+    named(endpoint, server)
+}
+
+/// What follows `dns+srv:`, which is `//server/_port._protocol.name` or `_port._protocol.name`. The
+/// authority is the name that the records belong to, not one of their targets (RFC 6125, section
+/// 6.2.1: only what the caller wrote can be verified).
+fn srv(rest: &str) -> Result<(Kind, Authority), Problem> {
+    let (server, name) = split_server(rest)?;
+    let problem = || Problem::Srv(name.to_owned());
+    let relative = name.strip_suffix('.').unwrap_or(name);
+    let mut labels = relative.splitn(3, '.');
+    let (Some(port), Some(protocol), Some(host)) = (labels.next(), labels.next(), labels.next())
+    else {
+        return Err(problem());
     };
-    let (server, endpoint) = rest
+    let underscored = |label: &str| label.len() > 1 && label.starts_with('_');
+    if !underscored(port) || !underscored(protocol) || !is_host(relative) {
+        return Err(problem());
+    }
+    let kind = Kind::Srv {
+        server,
+        name: name.to_owned(),
+    };
+    Ok((kind, authority(host)?))
+}
+
+/// What follows `k8s:`. The authority is the name that the Service has in the cluster's DNS, so that
+/// certificates and virtual hosts need not know how it was resolved.
+#[cfg(feature = "kubernetes")]
+fn service(rest: &str) -> Result<(Kind, Authority), Problem> {
+    let problem = || Problem::Service(rest.to_owned());
+    let (name, port) = rest
+        .strip_prefix("///")
+        .and_then(|rest| rest.rsplit_once(':'))
+        .ok_or_else(problem)?;
+    let (service, namespace) = name.split_once('.').ok_or_else(problem)?;
+    if namespace.contains('.') || !is_host(name) {
+        return Err(problem());
+    }
+    let host = format!("{name}.svc");
+    let (port, authority) = match port.parse::<u16>() {
+        Ok(0) => return Err(problem()),
+        Ok(number) => (
+            kubernetes::Port::Number(number),
+            authority(&format!("{host}:{number}"))?,
+        ),
+        // The names of ports are those of RFC 6335, section 5.1.
+        Err(_) => {
+            let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            let lettered = port.contains(|c: char| c.is_ascii_lowercase());
+            if port.len() > 15 || !lettered || !port.chars().all(allowed) {
+                return Err(problem());
+            }
+            (kubernetes::Port::Name(port.to_owned()), authority(&host)?)
+        }
+    };
+    let kind = Kind::Kubernetes {
+        service: service.to_owned(),
+        namespace: namespace.to_owned(),
+        port,
+    };
+    Ok((kind, authority))
+}
+
+/// What follows `unix:`. There is no host; gRPC says `localhost`.
+#[cfg(unix)]
+fn unix(rest: &str) -> Result<(Kind, Authority), Problem> {
+    let path = match rest.strip_prefix("//") {
+        Some(path) if path.starts_with('/') => path,
+        Some(_) => return Err(Problem::Path(rest.to_owned())),
+        None => rest,
+    };
+    if path.is_empty() || path.contains('\0') {
+        return Err(Problem::Path(rest.to_owned()));
+    }
+    let address = Address::Unix(PathBuf::from(path));
+    let localhost = Authority::from_static("localhost");
+    Ok((Kind::Fixed(vec![address]), localhost))
+}
+
+/// The DNS server to ask, if one is given, and the rest.
+fn split_server(rest: &str) -> Result<(Option<SocketAddr>, &str), Problem> {
+    let Some(rest) = rest.strip_prefix("//") else {
+        return Ok((None, rest));
+    };
+    let (server, name) = rest
         .split_once('/')
         .ok_or_else(|| Problem::Server(rest.to_owned()))?;
     let server = match server {
         "" => None,
         server => Some(dns_server(server)?),
     };
-    named(endpoint, server)
+    Ok((server, name))
 }
 
 fn dns_server(text: &str) -> Result<SocketAddr, Problem> {
@@ -163,7 +290,7 @@ fn named(text: &str, server: Option<SocketAddr>) -> Result<(Kind, Authority), Pr
         if address.port() == 0 {
             return Err(Problem::Port("0".to_owned()));
         }
-        return Ok((Kind::Fixed(vec![address]), authority(text)?));
+        return Ok((Kind::Fixed(vec![address.into()]), authority(text)?));
     }
     let (host, port) = text
         .rsplit_once(':')
@@ -172,12 +299,8 @@ fn named(text: &str, server: Option<SocketAddr>) -> Result<(Kind, Authority), Pr
         Ok(0) | Err(_) => return Err(Problem::Port(port.to_owned())),
         Ok(port) => port,
     };
-    let label = |label: &str| {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        (1..=63).contains(&label.len()) && label.chars().all(allowed)
-    };
     let relative = host.strip_suffix('.').unwrap_or(host);
-    if relative.len() > 253 || !relative.split('.').all(label) {
+    if !is_host(relative) {
         return Err(Problem::Host(host.to_owned()));
     }
     let kind = Kind::Dns {
@@ -186,6 +309,15 @@ fn named(text: &str, server: Option<SocketAddr>) -> Result<(Kind, Authority), Pr
         port,
     };
     Ok((kind, authority(&format!("{relative}:{port}"))?))
+}
+
+/// Whether a name, without a final dot, can be asked for.
+fn is_host(name: &str) -> bool {
+    let label = |label: &str| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (1..=63).contains(&label.len()) && label.chars().all(allowed)
+    };
+    name.len() <= 253 && name.split('.').all(label)
 }
 
 fn fixed(
@@ -197,7 +329,7 @@ fn fixed(
         .trim_start_matches('/')
         .split(',')
         .map(|text| match text.parse::<SocketAddr>() {
-            Ok(address) if family(&address) && address.port() != 0 => Ok(address),
+            Ok(address) if family(&address) && address.port() != 0 => Ok(Address::from(address)),
             _ => Err(problem(text.to_owned())),
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -276,6 +408,85 @@ mod tests {
     }
 
     #[test]
+    fn srv_records_belong_to_the_name_without_its_service_and_protocol() {
+        for (text, authority) in [
+            (
+                "dns+srv:///_grpc._tcp.echo.default.svc.",
+                "echo.default.svc",
+            ),
+            ("dns+srv:_grpc._tcp.echo", "echo"),
+            ("dns+srv://127.0.0.1:5353/_grpc._tcp.echo.test", "echo.test"),
+        ] {
+            let target = parsed(text);
+            assert_eq!(target.authority(), authority, "{text}");
+            let Kind::Srv { server, name } = target.kind() else {
+                panic!("{text} asks for SRV records: {target:?}");
+            };
+            assert_eq!(server.is_some(), text.contains("5353"));
+            assert!(
+                text.ends_with(name.as_str()),
+                "the query is as it was written"
+            );
+        }
+    }
+
+    #[cfg(feature = "kubernetes")]
+    #[test]
+    fn a_service_has_the_authority_of_its_name_in_dns() {
+        for (text, number, expected) in [
+            ("k8s:///echo.default:50051", true, "echo.default.svc:50051"),
+            ("k8s:///echo.default:grpc", false, "echo.default.svc"),
+        ] {
+            let target = parsed(text);
+            assert_eq!(target.authority(), expected);
+            let Kind::Kubernetes {
+                service,
+                namespace,
+                port,
+            } = target.kind()
+            else {
+                panic!("{text} is a Service: {target:?}");
+            };
+            assert_eq!((service.as_str(), namespace.as_str()), ("echo", "default"));
+            assert_eq!(matches!(port, kubernetes::Port::Number(50_051)), number);
+        }
+        for text in [
+            "k8s:echo.default:80",
+            "k8s:///echo:80",
+            "k8s:///echo.default",
+            "k8s:///echo.default:0",
+            "k8s:///echo.default:70000",
+            "k8s:///echo.default:GRPC",
+            "k8s:///echo.default.svc:80",
+        ] {
+            let said = text.parse::<Target>().unwrap_err().to_string();
+            assert!(said.contains("k8s:///service.namespace:port"), "{said}");
+        }
+    }
+
+    #[cfg(not(feature = "kubernetes"))]
+    #[test]
+    fn a_service_needs_the_feature() {
+        let said = "k8s:///echo.default:80".parse::<Target>().unwrap_err();
+        assert!(said.to_string().contains("needs the feature kubernetes"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_unix_socket_is_local() {
+        for (text, path) in [
+            ("unix:run/echo.sock", "run/echo.sock"),
+            ("unix:/run/echo.sock", "/run/echo.sock"),
+            ("unix:///run/echo.sock", "/run/echo.sock"),
+        ] {
+            let target = parsed(text);
+            assert_eq!(target.authority(), "localhost");
+            let expected = Kind::Fixed(vec![Address::Unix(path.into())]);
+            assert_eq!(target.kind(), &expected, "{text}");
+        }
+    }
+
+    #[test]
     fn a_bad_target_says_what_was_expected() {
         for (text, expected) in [
             ("", "it is empty"),
@@ -289,6 +500,15 @@ mod tests {
             ("dns://name:80", "is not an address"),
             ("dns:///na me:80", "is not a host name"),
             ("dns:///:80", "is not a host name"),
+            ("dns+srv:///echo.test", "is not the name of SRV records"),
+            ("dns+srv:///_grpc._tcp", "is not the name of SRV records"),
+            ("dns+srv:///_grpc._tcp.echo:80", "is not the name of SRV"),
+            ("dns+srv:///_._tcp.echo", "is not the name of SRV records"),
+            ("dns+srv://name/_grpc._tcp.echo", "is not an address"),
+            #[cfg(unix)]
+            ("unix:", "is not the path of a Unix socket"),
+            #[cfg(unix)]
+            ("unix://run/echo.sock", "is not the path of a Unix socket"),
             ("ipv4:10.0.0.1", "is not an IPv4 address with a port"),
             ("ipv4:10.0.0.1:1,", "is not an IPv4 address with a port"),
             ("ipv4:[::1]:80", "is not an IPv4 address with a port"),

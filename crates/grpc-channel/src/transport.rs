@@ -10,26 +10,35 @@ mod keepalive;
 mod metered;
 mod outgoing;
 mod response;
+mod socket;
 mod stream_error;
+mod tls_failure;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-use tokio::net::TcpStream;
 
 pub(crate) use self::connection::{Connection, Driver};
 pub use self::disconnect::Disconnect;
 pub use self::keepalive::Keepalive;
 pub use self::response::ResponseBody;
+pub(crate) use self::socket::Plain;
+use self::socket::{Loss, Socket};
 pub(crate) use self::stream_error::{Failure, Progress};
+pub use self::tls_failure::TlsFailure;
 use crate::resolver::Address;
+#[cfg(feature = "tls")]
+use crate::tls::Handshake;
 
 /// How connections are made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Config {
-    /// How long TCP, and the proof that the peer speaks HTTP/2, may take together.
+    /// How long TCP, TLS, and the proof that the peer speaks HTTP/2, may take together.
     pub(crate) connect_timeout: Duration,
     /// `None` switches keepalive off.
     pub(crate) keepalive: Option<Keepalive>,
+    /// `None` is plaintext.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Handshake>,
 }
 
 // === impl Config ===
@@ -39,6 +48,8 @@ impl Default for Config {
         Self {
             connect_timeout: Duration::from_secs(20),
             keepalive: Some(Keepalive::default()),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }
@@ -47,20 +58,34 @@ impl Default for Config {
 /// nothing, or says something else than HTTP/2, never counts as ready.
 pub(crate) async fn connect(
     address: &Address,
-    config: Config,
+    config: &Config,
 ) -> Result<(Connection, Driver), Disconnect> {
+    let shaking_hands = AtomicBool::new(false);
     let attempt = async {
-        let Address::Socket(socket) = address;
-        let stream = TcpStream::connect(socket)
-            .await
-            .map_err(|error| Disconnect::from_io(&error))?;
-        // A call is a few small writes; Nagle's algorithm would hold them back for each other.
-        stream
-            .set_nodelay(true)
-            .map_err(|error| Disconnect::from_io(&error))?;
-        connection::establish(address.clone(), stream, config.keepalive).await
+        let loss = Loss::default();
+        let socket = Plain::connect(address).await?;
+        #[cfg(not(feature = "tls"))]
+        let socket = Socket::Plain(socket);
+        #[cfg(feature = "tls")]
+        let socket = match &config.tls {
+            None => Socket::Plain(socket),
+            Some(tls) => {
+                shaking_hands.store(true, Ordering::Relaxed);
+                let stream = tls.secure(socket).await?;
+                shaking_hands.store(false, Ordering::Relaxed);
+                Socket::secure(stream, loss.clone())
+            }
+        };
+        connection::establish(address.clone(), socket, loss, config.keepalive).await
     };
-    tokio::time::timeout(config.connect_timeout, attempt)
+    let timeout = config.connect_timeout;
+    tokio::time::timeout(timeout, attempt)
         .await
-        .unwrap_or(Err(Disconnect::ConnectTimeout(config.connect_timeout)))
+        .unwrap_or_else(|_elapsed| {
+            Err(if shaking_hands.load(Ordering::Relaxed) {
+                Disconnect::tls(TlsFailure::HandshakeTimeout(timeout))
+            } else {
+                Disconnect::ConnectTimeout(timeout)
+            })
+        })
 }

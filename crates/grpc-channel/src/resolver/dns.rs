@@ -5,18 +5,23 @@
 //! queries, `resolv.conf`, search domains, EDNS0 and the fallback to TCP from hickory.
 
 mod schedule;
+mod srv;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
+use futures_util::stream;
 use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::{Resolver, TokioResolver};
 
 use self::schedule::{Outcome, Schedule};
+use self::srv::Hosts;
 use super::{Answer, Endpoint, Publisher, Resolve, ResolveError};
 
 /// When and how long to ask DNS.
@@ -34,8 +39,16 @@ pub(crate) struct Config {
 pub(crate) struct Dns {
     server: Option<SocketAddr>,
     host: String,
-    port: u16,
+    ports: Ports,
     config: Config,
+}
+
+/// Where the ports come from.
+enum Ports {
+    /// All addresses of the name listen on this one.
+    One(u16),
+    /// The name has SRV records; these are the addresses that their targets had last.
+    Srv(Hosts),
 }
 
 // === impl Config ===
@@ -57,7 +70,17 @@ impl Dns {
         Self {
             server,
             host,
-            port,
+            ports: Ports::One(port),
+            config,
+        }
+    }
+
+    /// One that takes the hosts and ports from the SRV records of `name`.
+    pub(crate) fn srv(server: Option<SocketAddr>, name: String, config: Config) -> Self {
+        Self {
+            server,
+            host: name,
+            ports: Ports::Srv(Hosts::new()),
             config,
         }
     }
@@ -89,21 +112,18 @@ impl Dns {
     }
 
     /// One question, and until when its answer may be believed.
-    async fn ask(&self, resolver: &TokioResolver) -> (Answer, Outcome) {
-        let lookup =
-            tokio::time::timeout(self.config.timeout, resolver.lookup_ip(self.host.as_str()));
-        let error = match lookup.await {
-            Ok(Ok(found)) => {
-                let mut endpoints: Vec<Endpoint> = found
-                    .iter()
-                    .map(|ip| Endpoint::new(SocketAddr::from((ip, self.port))))
-                    .collect();
-                endpoints.sort_by(|a, b| a.address.cmp(&b.address));
-                endpoints.dedup();
+    async fn ask(&mut self, resolver: &TokioResolver) -> (Answer, Outcome) {
+        let timeout = self.config.timeout;
+        let found = async {
+            match &mut self.ports {
+                Ports::One(port) => addresses(resolver, &self.host, *port).await,
+                Ports::Srv(known) => services(resolver, &self.host, known).await,
+            }
+        };
+        let error = match tokio::time::timeout(timeout, found).await {
+            Ok(Ok((endpoints, valid_until))) => {
                 if !endpoints.is_empty() {
-                    let ttl = found
-                        .valid_until()
-                        .saturating_duration_since(Instant::now());
+                    let ttl = valid_until.saturating_duration_since(Instant::now());
                     return (Ok(endpoints), Outcome::Answer { ttl });
                 }
                 ResolveError::NoAddresses {
@@ -139,6 +159,77 @@ impl Dns {
     }
 }
 
+/// What is known, and until when.
+type Found = (Vec<Endpoint>, Instant);
+
+/// All addresses of a name, in order, each once.
+async fn addresses(resolver: &TokioResolver, host: &str, port: u16) -> Result<Found, NetError> {
+    let found = resolver.lookup_ip(host).await?;
+    let mut endpoints: Vec<Endpoint> = found
+        .iter()
+        .map(|ip| Endpoint::new(SocketAddr::from((ip, port))))
+        .collect();
+    endpoints.sort_by(|a, b| a.address.cmp(&b.address));
+    endpoints.dedup();
+    Ok((endpoints, found.valid_until()))
+}
+
+/// The endpoints of the preferred SRV records that lead to an address. A target that cannot be
+/// resolved keeps the addresses of `known`, unless it has none any more.
+async fn services(
+    resolver: &TokioResolver,
+    name: &str,
+    known: &mut Hosts,
+) -> Result<Found, NetError> {
+    /// How many targets are asked for at the same time.
+    const CONCURRENCY: usize = 16;
+    let found = resolver.lookup(name, RecordType::SRV).await?;
+    let mut valid_until = found.valid_until();
+    let glue = srv::glue(found.additionals());
+    let mut last = None;
+    for services in srv::by_priority(found.answers()) {
+        let mut hosts = Hosts::new();
+        let mut missing: Vec<Name> = Vec::new();
+        for service in &services {
+            match glue.get(&service.target) {
+                Some(ips) => drop(hosts.insert(service.target.clone(), ips.clone())),
+                None if missing.contains(&service.target) => {}
+                None => missing.push(service.target.clone()),
+            }
+        }
+        let mut lookups = stream::iter(missing)
+            .map(|host| async {
+                let found = resolver.lookup_ip(host.clone()).await;
+                (host, found)
+            })
+            .buffer_unordered(CONCURRENCY);
+        while let Some((host, found)) = lookups.next().await {
+            match found {
+                Ok(found) => {
+                    valid_until = valid_until.min(found.valid_until());
+                    hosts.insert(host, found.iter().collect::<Vec<IpAddr>>());
+                }
+                Err(error) => {
+                    let gone = matches!(error, NetError::Dns(DnsError::NoRecordsFound(_)));
+                    if let Some(ips) = known.remove(&host).filter(|_| !gone) {
+                        hosts.insert(host, ips);
+                    }
+                    last = Some(error);
+                }
+            }
+        }
+        let endpoints = srv::endpoints(&services, &hosts);
+        if !endpoints.is_empty() {
+            *known = hosts;
+            return Ok((endpoints, valid_until));
+        }
+    }
+    match last {
+        Some(error) => Err(error),
+        None => Ok((Vec::new(), valid_until)),
+    }
+}
+
 fn failed(name: String, error: impl std::error::Error + Send + Sync + 'static) -> ResolveError {
     ResolveError::Failed {
         name,
@@ -147,7 +238,7 @@ fn failed(name: String, error: impl std::error::Error + Send + Sync + 'static) -
 }
 
 impl Resolve for Dns {
-    async fn run(self, publisher: Publisher) {
+    async fn run(mut self, publisher: Publisher) {
         let mut schedule = Schedule::new(
             self.config.min_interval,
             self.config.max_interval,

@@ -3,8 +3,8 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -12,12 +12,12 @@ use futures_util::task::AtomicWaker;
 use h2::client::SendRequest;
 use h2::{Ping, PingPong};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use super::disconnect::Disconnect;
 use super::keepalive::{Action, Keepalive, Watch};
 use super::metered::{Metered, Reads};
+use super::socket::{Loss, Socket};
 use crate::resolver::Address;
 
 /// What a peer may send on one stream before it is read: enough for 100 MB/s at 10 ms of round trip.
@@ -50,8 +50,9 @@ struct Gauge {
     in_flight: AtomicUsize,
     /// Makes the driver look whether the connection still takes calls.
     doubt: AtomicWaker,
-    /// Why the driver closes a connection that is still open.
-    given_up: OnceLock<Disconnect>,
+    /// Why the driver closes a connection that is still open, or what TLS said at its end: h2 knows
+    /// neither.
+    given_up: Loss,
 }
 
 /// Counts one call as in flight for as long as it lives.
@@ -62,7 +63,7 @@ pub(super) struct InFlight(Arc<Gauge>);
 ///
 /// Dropping it closes the socket at once and fails the calls in flight.
 pub(crate) struct Driver {
-    connection: h2::client::Connection<Metered<TcpStream>, Bytes>,
+    connection: h2::client::Connection<Metered<Socket>, Bytes>,
     /// Learns of a GOAWAY while streams still run; also keeps the connection open without calls.
     probe: Option<SendRequest<Bytes>>,
     gauge: Arc<Gauge>,
@@ -84,7 +85,8 @@ struct KeepaliveDriver {
 /// Speaks HTTP/2 on a fresh socket until the peer has answered a first ping.
 pub(super) async fn establish(
     address: Address,
-    socket: TcpStream,
+    socket: Socket,
+    loss: Loss,
     keepalive: Option<Keepalive>,
 ) -> Result<(Connection, Driver), Disconnect> {
     let (socket, reads) = Metered::new(socket);
@@ -103,9 +105,14 @@ pub(super) async fn establish(
     let mut ping_pong = connection
         .ping_pong()
         .ok_or_else(|| Disconnect::Protocol("no pings are to be had".to_owned()))?;
-    first_pong(&mut connection, &mut ping_pong).await?;
+    first_pong(&mut connection, &mut ping_pong)
+        .await
+        .map_err(|cause| loss.get().cloned().unwrap_or(cause))?;
 
-    let gauge = Arc::new(Gauge::default());
+    let gauge = Arc::new(Gauge {
+        given_up: loss,
+        ..Gauge::default()
+    });
     let driver = Driver {
         connection,
         probe: Some(sender.clone()),
@@ -173,6 +180,15 @@ impl Connection {
     }
 }
 
+// === impl Gauge ===
+
+impl Gauge {
+    /// Why the connection ended, where h2 says `cause`.
+    fn cause(&self, cause: Disconnect) -> Disconnect {
+        self.given_up.get().cloned().unwrap_or(cause)
+    }
+}
+
 // === impl InFlight ===
 
 impl InFlight {
@@ -200,7 +216,9 @@ impl Driver {
                 return Poll::Ready(ended);
             }
             match self.probe.as_mut().map(|probe| probe.poll_ready(cx)) {
-                Some(Poll::Ready(Err(error))) => Poll::Ready(Disconnect::from_h2(&error)),
+                Some(Poll::Ready(Err(error))) => {
+                    Poll::Ready(self.gauge.cause(Disconnect::from_h2(&error)))
+                }
                 _ => Poll::Pending,
             }
         })
@@ -216,7 +234,7 @@ impl Driver {
 
     fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Disconnect> {
         if let Poll::Ready(ended) = Pin::new(&mut self.connection).poll(cx) {
-            return Poll::Ready(ending(ended));
+            return Poll::Ready(self.gauge.cause(ending(ended)));
         }
         match &mut self.keepalive {
             Some(keepalive) => keepalive.poll(cx, &self.gauge.in_flight).map(|cause| {

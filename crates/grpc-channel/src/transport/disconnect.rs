@@ -7,6 +7,8 @@ use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
+use super::tls_failure::TlsFailure;
+
 /// Why a connection could not be made, or was lost.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -37,6 +39,12 @@ pub enum Disconnect {
     /// The peer does not speak HTTP/2 as RFC 9113 says.
     #[error("HTTP/2 protocol error: {0}")]
     Protocol(String),
+    /// TLS failed: the peer is not who it should be, or refuses, or does not speak it.
+    #[error("TLS: {reason}")]
+    Tls {
+        /// What failed.
+        reason: TlsFailure,
+    },
     /// Another error of the operating system.
     #[error("{0}")]
     Io(String),
@@ -55,6 +63,10 @@ impl Disconnect {
     pub(crate) fn is_too_many_pings(&self) -> bool {
         matches!(self, Self::GoAway { code, debug }
             if code == "ENHANCE_YOUR_CALM" && debug == "too_many_pings")
+    }
+
+    pub(crate) fn tls(reason: TlsFailure) -> Self {
+        Self::Tls { reason }
     }
 
     pub(crate) fn from_io(error: &io::Error) -> Self {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hickory_proto::op::{Header, HeaderCounts, Metadata, ResponseCode};
+use hickory_proto::rr::rdata::SRV;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
@@ -23,6 +24,18 @@ pub(crate) enum Answer {
     Silence,
 }
 
+/// One SRV record, and the address of its target.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    pub(crate) priority: u16,
+    pub(crate) weight: u16,
+    pub(crate) target: &'static str,
+    /// Where the target listens; without it the target has no address.
+    pub(crate) address: Option<SocketAddr>,
+    /// Whether the address is sent along with the record.
+    pub(crate) glue: bool,
+}
+
 /// A server that lives as long as this value.
 pub(crate) struct Server {
     address: SocketAddr,
@@ -33,6 +46,7 @@ pub(crate) struct Server {
 /// The one name that is asked for, and who asked.
 struct Zone {
     answer: Mutex<Answer>,
+    services: Mutex<Vec<Service>>,
     /// Whether a question for IPv6 addresses gets no answer, as from some middleboxes.
     silent_for_ipv6: AtomicBool,
     queries: AtomicUsize,
@@ -53,6 +67,38 @@ impl Answer {
     }
 }
 
+// === impl Service ===
+
+impl Service {
+    /// A target that listens there.
+    pub(crate) fn at(target: &'static str, address: SocketAddr) -> Self {
+        Self {
+            priority: 0,
+            weight: 1,
+            target,
+            address: Some(address),
+            glue: false,
+        }
+    }
+
+    fn target(&self) -> Name {
+        self.target.parse().expect("a target is a name")
+    }
+
+    fn record(&self, name: &Name) -> Record {
+        let port = self.address.map_or(1, |address| address.port());
+        let srv = SRV::new(self.priority, self.weight, port, self.target());
+        Record::from_rdata(name.clone(), 1, RData::SRV(srv))
+    }
+
+    fn glue(&self) -> Option<Record> {
+        match self.address.filter(|_| self.glue)?.ip() {
+            IpAddr::V4(ip) => Some(Record::from_rdata(self.target(), 1, RData::A(ip.into()))),
+            IpAddr::V6(_) => None,
+        }
+    }
+}
+
 // === impl Server ===
 
 impl Server {
@@ -60,6 +106,7 @@ impl Server {
     pub(crate) async fn start() -> Self {
         let zone = Arc::new(Zone {
             answer: Mutex::new(Answer::NxDomain),
+            services: Mutex::default(),
             silent_for_ipv6: false.into(),
             queries: AtomicUsize::new(0),
             tcp_queries: AtomicUsize::new(0),
@@ -78,6 +125,16 @@ impl Server {
 
     pub(crate) fn answer(&self, answer: Answer) {
         *self.zone.answer.lock().unwrap() = answer;
+    }
+
+    /// Answers questions for SRV records, and for the addresses of their targets.
+    pub(crate) fn serve(&self, services: impl IntoIterator<Item = Service>) {
+        *self.zone.services.lock().unwrap() = services.into_iter().collect();
+    }
+
+    /// A target that asks this server for SRV records.
+    pub(crate) fn srv_target(&self, name: &str) -> String {
+        format!("dns+srv://{}/{name}", self.address)
     }
 
     /// Answers no question for IPv6 addresses any more.
@@ -141,13 +198,25 @@ impl RequestHandler for Handler {
         }
         let answer = self.0.answer.lock().unwrap().clone();
         let mut records = Vec::new();
+        let mut additional = Vec::new();
+        let services = self.0.services.lock().unwrap().clone();
+        let name: Name = query.name().into();
+        let mut targets = services.iter().filter(|service| service.target().eq(&name));
+        let answer = match targets.next().map(|service| service.address) {
+            Some(Some(address)) => Answer::addresses([address.ip()]),
+            Some(None) => Answer::Empty,
+            None => answer,
+        };
         match answer {
             Answer::Silence => return none,
+            _ if kind == RecordType::SRV => {
+                records.extend(services.iter().map(|service| service.record(&name)));
+                additional.extend(services.iter().filter_map(Service::glue));
+            }
             Answer::NxDomain => metadata.response_code = ResponseCode::NXDomain,
             Answer::ServFail => metadata.response_code = ResponseCode::ServFail,
             Answer::Empty => {}
             Answer::Addresses { ips, ttl } => {
-                let name: Name = query.name().into();
                 let data = ips.into_iter().filter_map(|ip| match ip {
                     IpAddr::V4(ip) if kind == RecordType::A => Some(RData::A(ip.into())),
                     IpAddr::V6(ip) if kind == RecordType::AAAA => Some(RData::AAAA(ip.into())),
@@ -161,7 +230,7 @@ impl RequestHandler for Handler {
         if let Some(edns) = &request.edns {
             builder.edns(edns);
         }
-        let message = builder.build(metadata, &records, [], [], []);
+        let message = builder.build(metadata, &records, [], [], &additional);
         let sent = response.send_response(message).await;
         sent.expect("an answer can be sent")
     }

@@ -76,6 +76,7 @@ pub(crate) struct Behaviour {
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) authority: String,
+    pub(crate) scheme: String,
     pub(crate) headers: HeaderMap,
 }
 
@@ -224,6 +225,7 @@ impl Behaviour {
         let authority = request.uri().authority().expect("HTTP/2 has an authority");
         self.seen.lock().unwrap().push(Seen {
             authority: authority.to_string(),
+            scheme: request.uri().scheme_str().unwrap_or_default().to_owned(),
             headers: request.headers().clone(),
         });
         let name = self.name.parse().expect("a name is ASCII");

@@ -15,6 +15,8 @@ mod dns;
 mod echo;
 mod frames;
 mod keepalive;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod lifetime;
 mod load;
 mod loss;
@@ -22,10 +24,15 @@ mod names;
 mod raw;
 mod replica;
 mod retries;
+mod services;
 mod spread;
 mod stats;
 mod streams;
+#[cfg(feature = "tls")]
+mod tls;
 mod unavailable;
+#[cfg(unix)]
+mod unix;
 mod wait;
 
 use self::wait::{bounded, wait_until};

@@ -184,7 +184,9 @@ async fn the_authority_is_the_name_without_its_final_dot_and_never_an_address() 
         dns.answer(Answer::addresses([ip(&replicas[0])]));
         let channel = to_name(&dns).connect().unwrap();
         Client::new(&channel).call(Method::Read).await.unwrap();
-        let authority = &replicas[0].seen()[0].authority;
+        let seen = &replicas[0].seen()[0];
+        assert_eq!(seen.scheme, "http", "there is no TLS");
+        let authority = &seen.authority;
         assert_eq!(authority, &format!("echo-headless.test:{PORT}"));
     })
     .await;

@@ -4,17 +4,20 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Deref;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use grpc_channel::{Builder, Channel, State};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::echo::{Behaviour, descriptors};
@@ -47,6 +50,22 @@ struct Connections {
     frozen: AtomicBool,
     /// Changes to make all connections of that moment send GOAWAY.
     drains: watch::Sender<u32>,
+    tls: Mutex<Secured>,
+}
+
+/// How a replica speaks TLS, and who came.
+#[derive(Default)]
+#[cfg_attr(
+    not(feature = "tls"),
+    allow(dead_code, reason = "only the tests of TLS look at it")
+)]
+struct Secured {
+    /// `None` is plaintext.
+    config: Option<Arc<ServerConfig>>,
+    /// The names that were asked for by SNI, in the order of connections.
+    server_names: Vec<String>,
+    /// The certificate of the last client that had one.
+    client_certificate: Option<CertificateDer<'static>>,
 }
 
 /// Counts an open connection.
@@ -114,6 +133,7 @@ impl Replica {
                 accepted: AtomicUsize::new(0),
                 frozen: AtomicBool::new(false),
                 drains: watch::Sender::new(0),
+                tls: Mutex::default(),
             }),
             max_streams: None,
             running: None,
@@ -194,6 +214,28 @@ impl Replica {
     }
 }
 
+#[cfg_attr(
+    not(feature = "tls"),
+    allow(dead_code, reason = "only the tests of TLS ask for it")
+)]
+impl Replica {
+    /// Speaks TLS on every connection from now on.
+    pub(crate) fn speak_tls(&mut self, config: Arc<ServerConfig>) {
+        self.connections.tls.lock().unwrap().config = Some(config);
+    }
+
+    /// The names that were asked for by SNI.
+    pub(crate) fn server_names(&self) -> Vec<String> {
+        self.connections.tls.lock().unwrap().server_names.clone()
+    }
+
+    /// The certificate of the last client that had one.
+    pub(crate) fn client_certificate(&self) -> Option<CertificateDer<'static>> {
+        let tls = self.connections.tls.lock().unwrap();
+        tls.client_certificate.clone()
+    }
+}
+
 impl Deref for Replica {
     type Target = Behaviour;
 
@@ -226,13 +268,32 @@ async fn serve(
     stream: TcpStream,
     behaviour: Arc<Behaviour>,
     open: Open,
+    drains: watch::Receiver<u32>,
+    max_streams: Option<u32>,
+) {
+    let connections = open.0.clone();
+    let tls = connections.tls.lock().unwrap().config.clone();
+    let socket = Freezing {
+        stream,
+        connections: connections.clone(),
+    };
+    let Some(config) = tls else {
+        return speak(socket, behaviour, drains, max_streams).await;
+    };
+    // A client that refuses or is refused is what some tests want.
+    if let Ok(socket) = TlsAcceptor::from(config).accept(socket).await {
+        connections.tls.lock().unwrap().note(socket.get_ref().1);
+        speak(socket, behaviour, drains, max_streams).await;
+    }
+}
+
+async fn speak(
+    socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    behaviour: Arc<Behaviour>,
     mut drains: watch::Receiver<u32>,
     max_streams: Option<u32>,
 ) {
-    let io = TokioIo::new(Freezing {
-        stream,
-        connections: open.0.clone(),
-    });
+    let io = TokioIo::new(socket);
     let service = service_fn(move |request| {
         let behaviour = behaviour.clone();
         async move { Ok::<_, std::convert::Infallible>(behaviour.serve(request).await) }
@@ -247,6 +308,19 @@ async fn serve(
     }
     // How a connection ends is the client's business.
     let _ = serving.await;
+}
+
+// === impl Secured ===
+
+impl Secured {
+    fn note(&mut self, connection: &rustls::ServerConnection) {
+        let name = connection.server_name().map(str::to_owned);
+        self.server_names.extend(name);
+        let chain = connection.peer_certificates();
+        if let Some([certificate, ..]) = chain {
+            self.client_certificate = Some(certificate.clone());
+        }
+    }
 }
 
 // === impl Open ===
@@ -297,5 +371,22 @@ impl AsyncWrite for Freezing {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_frozen() {
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    /// As the socket itself: TLS writes its last alert in one go with what is before it, or not at
+    /// all.
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 }

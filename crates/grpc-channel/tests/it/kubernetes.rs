@@ -1,0 +1,206 @@
+//! The pods of a Service, as an API server tells about them.
+
+mod api;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use grpc_channel::Channel;
+use grpc_channel::resolver::EndpointSlices;
+use serde_json::{Value, json};
+use tonic::Code;
+
+use self::api::Api;
+use crate::echo::{Client, Method};
+use crate::load::{Load, burst};
+use crate::loss::BACKOFF;
+use crate::replica::{PORT, Replica, builder, ready, replicas};
+use crate::{bounded, wait_until};
+
+fn channel(api: &Api) -> Channel {
+    let slices = EndpointSlices::new(api.client(), "default", "echo", PORT);
+    let builder = builder(format!("k8s:///echo.default:{PORT}")).backoff(BACKOFF);
+    builder.connect_with(slices).unwrap()
+}
+
+/// A pod that takes calls.
+fn pod(replica: &Replica) -> Value {
+    json!({
+        "addresses": [replica.address.ip().to_string()],
+        "conditions": {"ready": true, "serving": true, "terminating": false},
+        "zone": "zone-a",
+    })
+}
+
+/// A pod that is about to go.
+fn terminating(replica: &Replica) -> Value {
+    json!({
+        "addresses": [replica.address.ip().to_string()],
+        "conditions": {"ready": false, "serving": true, "terminating": true},
+    })
+}
+
+async fn addresses<'a>(channel: &Channel, replicas: impl IntoIterator<Item = &'a Replica>) {
+    let expected: BTreeSet<_> = replicas.into_iter().map(|one| one.address.into()).collect();
+    wait_until(format!("the addresses are {expected:?}"), || {
+        let subchannels = channel.stats().subchannels;
+        let known: BTreeSet<_> = subchannels.into_iter().map(|one| one.address).collect();
+        known == expected
+    })
+    .await;
+}
+
+fn resolve_error(channel: &Channel) -> String {
+    let Some(error) = channel.stats().resolve_error else {
+        return String::new();
+    };
+    let mut said = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(inner) = source {
+        said = format!("{said}: {inner}");
+        source = inner.source();
+    }
+    said
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pods_come_and_go_over_several_slices_and_no_call_fails() {
+    bounded(async {
+        let replicas = replicas::<3>().await;
+        let [a, b, c] = &replicas;
+        let api = Api::start().await;
+        // One pod stands in both slices, as while it moves.
+        api.apply("echo-1", json!([pod(a)]));
+        api.apply("echo-2", json!([pod(a), pod(b)]));
+        let channel = channel(&api);
+        ready(&channel, 2).await;
+        let load = Load::start(&channel, Method::Add, 4);
+        load.answers(50).await;
+
+        api.apply("echo-1", json!([pod(a), pod(c)]));
+        addresses(&channel, [a, b, c]).await;
+        load.answers(50).await;
+        api.apply("echo-2", json!([terminating(b)]));
+        addresses(&channel, [a, c]).await;
+        load.answers(50).await;
+        api.delete("echo-2");
+        api.apply("echo-3", json!([pod(b)]));
+        addresses(&channel, [a, b, c]).await;
+        ready(&channel, 3).await;
+        let tally = load.stop().await;
+        assert!(tally.failures.is_empty(), "{:?}", tally.failures);
+        let tally = burst(&channel, Method::Add, 3, 300).await;
+        let shares: Vec<u64> = tally.answered.into_values().collect();
+        assert_eq!(shares, [100; 3]);
+        let authority = &a.seen()[0].authority;
+        assert_eq!(authority, &format!("echo.default.svc:{PORT}"));
+        assert!(channel.stats().resolved_age.is_some());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_can_be_named() {
+    bounded(async {
+        let replicas = replicas::<1>().await;
+        let api = Api::start().await;
+        api.apply("echo-1", json!([pod(&replicas[0])]));
+        let slices = EndpointSlices::named_port(api.client(), "default", "echo", "grpc");
+        let builder = builder("k8s:///echo.default:grpc");
+        let channel = builder.connect_with(slices).unwrap();
+        Client::new(&channel).call(Method::Add).await.unwrap();
+        assert_eq!(replicas[0].seen()[0].authority, "echo.default.svc");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_that_is_lost_begins_anew_and_sees_what_happened_meanwhile() {
+    bounded(async {
+        let replicas = replicas::<2>().await;
+        let [a, b] = &replicas;
+        let api = Api::start().await;
+        api.apply("echo-1", json!([pod(a)]));
+        let channel = channel(&api);
+        ready(&channel, 1).await;
+        wait_until("there is a watch", || api.watches() == 1).await;
+        let load = Load::start(&channel, Method::Add, 2);
+
+        // Its version is too old, and the API server is in trouble.
+        api.fault(Some(500));
+        api.cut_watches();
+        wait_until("the trouble is told", || {
+            resolve_error(&channel).contains("InternalError")
+        })
+        .await;
+        load.answers(50).await;
+        api.apply("echo-1", json!([pod(a), pod(b)]));
+        api.fault(None);
+        addresses(&channel, [a, b]).await;
+        assert_eq!(resolve_error(&channel), "", "all is well again");
+        let tally = load.stop().await;
+        assert!(tally.failures.is_empty(), "{:?}", tally.failures);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_list_right_after_an_error_removes_nothing() {
+    bounded(async {
+        let replicas = replicas::<2>().await;
+        let [a, b] = &replicas;
+        let api = Api::start().await;
+        api.apply("echo-1", json!([pod(a)]));
+        api.apply("echo-2", json!([pod(b)]));
+        let channel = channel(&api);
+        ready(&channel, 2).await;
+        wait_until("there is a watch", || api.watches() == 1).await;
+        let before = api.lists();
+        api.list_nothing(1);
+        api.cut_watches();
+        wait_until("it is listed twice", || api.lists() == before + 2).await;
+        wait_until("there is a watch again", || api.watches() > 1).await;
+        // Had the empty list been believed, this would be the only slice.
+        api.apply("echo-1", json!([pod(a)]));
+        let tally = burst(&channel, Method::Add, 2, 100).await;
+        let shares: Vec<u64> = tally.answered.into_values().collect();
+        assert_eq!(shares, [50, 50]);
+        addresses(&channel, [a, b]).await;
+        assert_eq!(a.accepted_connections() + b.accepted_connections(), 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_that_is_denied_falls_back_to_dns() {
+    bounded(async {
+        let api = Api::start().await;
+        api.fault(Some(403));
+        let channel = channel(&api);
+        let status = Client::new(&channel).call(Method::Add).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        // The name is asked for; this machine is in no cluster, so nobody knows it.
+        let said = status.message();
+        assert!(said.contains("echo.default.svc"), "{said}");
+        assert!(!said.contains("Forbidden"), "{said}");
+        assert_eq!(api.watches(), 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_without_pods_says_so() {
+    bounded(async {
+        let api = Api::start().await;
+        api.apply("echo-1", json!([]));
+        let channel = channel(&api);
+        let status = Client::new(&channel)
+            .call_within(Method::Add, Duration::from_secs(20))
+            .await
+            .unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        let said = status.message();
+        assert!(said.contains("has no addresses"), "{said}");
+    })
+    .await;
+}
