@@ -28,6 +28,9 @@ pub enum Address {
 pub struct Endpoint {
     /// Where it listens.
     pub address: Address,
+    /// Its share of the calls under [`Policy::WeightedRoundRobin`](crate::Policy), in proportion to
+    /// the weights of the others. 1 unless it is set; 0 counts as 1.
+    pub weight: u32,
 }
 
 /// Why a resolver has no answer. An empty answer, a name that does not exist and a server that does
@@ -119,7 +122,14 @@ impl Endpoint {
     pub fn new(address: impl Into<Address>) -> Self {
         Self {
             address: address.into(),
+            weight: 1,
         }
+    }
+
+    /// The same with a weight.
+    #[must_use]
+    pub fn with_weight(self, weight: u32) -> Self {
+        Self { weight, ..self }
     }
 }
 

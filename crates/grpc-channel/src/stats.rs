@@ -41,6 +41,8 @@ pub struct SubchannelStats {
     pub calls_failed: u64,
     /// How many calls are in flight on the present connection.
     pub calls_in_flight: usize,
+    /// Whether it is left out as an outlier, see [`OutlierDetection`](crate::OutlierDetection).
+    pub ejected: bool,
 }
 
 // === impl Stats ===
@@ -88,6 +90,7 @@ impl SubchannelStats {
                 Phase::Ready(connection) => connection.in_flight(),
                 _ => 0,
             },
+            ejected: status.ejected,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::backoff::{Attempts, Backoff};
@@ -24,6 +24,16 @@ const SPACING: Duration = Duration::from_millis(50);
 pub(crate) struct Config {
     pub(crate) transport: transport::Config,
     pub(crate) backoff: Backoff,
+}
+
+/// What the subchannels of a channel share.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    config: Config,
+    /// Bounds how many connections are made at the same time.
+    connecting: Arc<Semaphore>,
+    /// Tells the balancer that some subchannel has changed.
+    changes: mpsc::UnboundedSender<()>,
 }
 
 /// What is known of one address. The task, the balancer, the calls and the statistics share it.
@@ -44,6 +54,8 @@ pub(crate) struct Status {
     pub(crate) cause: Option<Disconnect>,
     /// Whether the last attempt to connect failed.
     pub(crate) failing: bool,
+    /// Whether it is left out for failing more calls than the others (gRFC A50).
+    pub(crate) ejected: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -70,22 +82,34 @@ pub(crate) struct Lease {
     _end: oneshot::Sender<()>,
 }
 
-/// Tells the balancer that some subchannel has changed.
-pub(crate) type Changes = mpsc::UnboundedSender<()>;
-
 struct Task {
     subchannel: Arc<Subchannel>,
-    config: Config,
+    context: Context,
     attempts: Attempts,
-    changes: Changes,
     end: oneshot::Receiver<()>,
+}
+
+// === impl Context ===
+
+impl Context {
+    pub(crate) fn new(
+        config: Config,
+        max_connecting: usize,
+        changes: mpsc::UnboundedSender<()>,
+    ) -> Self {
+        Self {
+            config,
+            connecting: Arc::new(Semaphore::new(max_connecting)),
+            changes,
+        }
+    }
 }
 
 // === impl Subchannel ===
 
 impl Subchannel {
     /// Begins to connect, in the background.
-    pub(crate) fn spawn(address: Address, config: Config, changes: Changes) -> Lease {
+    pub(crate) fn spawn(address: Address, context: Context) -> Lease {
         let (lease, end) = oneshot::channel();
         let subchannel = Arc::new(Self {
             address,
@@ -95,13 +119,13 @@ impl Subchannel {
                 connections: 0,
                 cause: None,
                 failing: false,
+                ejected: false,
             }),
         });
         let task = Task {
             subchannel: subchannel.clone(),
-            config,
-            attempts: Attempts::new(config.backoff),
-            changes,
+            attempts: Attempts::new(context.config.backoff),
+            context,
             end,
         };
         tokio::spawn(task.run());
@@ -113,6 +137,11 @@ impl Subchannel {
 
     pub(crate) fn status(&self) -> Status {
         self.lock().clone()
+    }
+
+    /// Returns whether that is a change.
+    pub(crate) fn set_ejected(&self, ejected: bool) -> bool {
+        std::mem::replace(&mut self.lock().ejected, ejected) != ejected
     }
 
     /// A panic cannot happen while the status is locked; if it did, the status would be whole.
@@ -127,6 +156,7 @@ impl Status {
     pub(crate) fn state(&self) -> State {
         match self.phase {
             Phase::Connecting => State::Connecting,
+            Phase::Ready(_) if self.ejected => State::TransientFailure,
             Phase::Ready(_) => State::Ready,
             Phase::Failed { .. } => State::TransientFailure,
             Phase::Shutdown => State::Shutdown,
@@ -140,6 +170,14 @@ impl Status {
         match self.phase {
             Phase::Connecting if self.failing => State::TransientFailure,
             _ => self.state(),
+        }
+    }
+
+    /// The connection that takes calls, if the subchannel is READY.
+    pub(crate) fn connection(&self) -> Option<&Connection> {
+        match &self.phase {
+            Phase::Ready(connection) if self.state() == State::Ready => Some(connection),
+            _ => None,
         }
     }
 
@@ -161,6 +199,13 @@ impl Calls {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// How many have begun and not ended.
+    pub(crate) fn in_flight(&self) -> u64 {
+        // What has ended is read first, since it began before.
+        let ended = self.succeeded() + self.failed();
+        self.started().saturating_sub(ended)
+    }
+
     pub(crate) fn started(&self) -> u64 {
         self.started.load(Ordering::Relaxed)
     }
@@ -174,6 +219,13 @@ impl Calls {
     }
 }
 
+/// Waits for its turn and connects.
+async fn connect(address: &Address, context: &Context) -> Result<(Connection, Driver), Disconnect> {
+    // It fails only when it is closed, which nobody does.
+    let _turn = context.connecting.acquire().await.ok();
+    transport::connect(address, context.config.transport).await
+}
+
 // === impl Task ===
 
 impl Task {
@@ -182,7 +234,7 @@ impl Task {
             let began = Instant::now();
             let connected = tokio::select! {
                 _ = &mut self.end => break,
-                connected = transport::connect(&self.subchannel.address, self.config.transport) => connected,
+                connected = connect(&self.subchannel.address, &self.context) => connected,
             };
             let until = match connected {
                 Ok((connection, driver)) => {
@@ -253,7 +305,7 @@ impl Task {
 
     /// Doubles the keepalive time, as gRFC A8 asks after `too_many_pings`.
     fn ping_less(&mut self) {
-        if let Some(keepalive) = &mut self.config.transport.keepalive {
+        if let Some(keepalive) = &mut self.context.config.transport.keepalive {
             keepalive.time *= 2;
             tracing::warn!(
                 address = %self.subchannel.address,
@@ -266,6 +318,6 @@ impl Task {
     fn change(&self, change: impl FnOnce(&mut Status)) {
         change(&mut self.subchannel.lock());
         // The balancer is gone only when the channel is.
-        let _ = self.changes.send(());
+        let _ = self.context.changes.send(());
     }
 }

@@ -69,6 +69,7 @@ impl fmt::Display for Described<'_> {
         let status = self.0.status();
         write!(f, "{}", self.0.address)?;
         match &status.cause {
+            _ if status.ejected => f.write_str(" ejected as an outlier")?,
             Some(cause) => write!(f, " {cause}")?,
             None => write!(f, " {}", status.state())?,
         }

@@ -19,12 +19,16 @@ mod lifetime;
 mod load;
 mod loss;
 mod names;
+mod outliers;
+mod pick_first;
+mod policies;
 mod raw;
 mod replica;
 mod retries;
 mod spread;
 mod stats;
 mod streams;
+mod subsets;
 mod unavailable;
 mod wait;
 
