@@ -18,6 +18,7 @@ use self::replicas::Replicas;
 use self::settling::Settling;
 use self::single::Single;
 use crate::connectivity::State;
+use crate::health::Check;
 use crate::picker::{Candidate, Picker, Rotation, Slot};
 use crate::policy::{OutlierDetection, Policy};
 use crate::resolver::{Answer, Endpoint, ResolveError, Subscriber};
@@ -39,12 +40,16 @@ pub(crate) struct View {
 pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) outlier_detection: Option<OutlierDetection>,
+    /// The service whose health decides whether a replica is picked; empty for the server as a
+    /// whole.
+    pub(crate) health_service: Option<Arc<str>>,
 }
 
 /// What does not.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) subchannel: subchannel::Config,
+    pub(crate) check: Check,
     /// How many addresses are used; `None` for all.
     pub(crate) subset: Option<usize>,
     /// How many connections are made at the same time.
@@ -97,7 +102,12 @@ impl Balancer {
         view: Arc<View>,
     ) -> Self {
         let (sender, changes) = mpsc::unbounded_channel();
-        let context = subchannel::Context::new(config.subchannel, config.max_connecting, sender);
+        let context = subchannel::Context::new(
+            config.subchannel,
+            config.check.clone(),
+            config.max_connecting,
+            sender,
+        );
         Self {
             target,
             resolver,
@@ -177,6 +187,9 @@ impl Balancer {
         let single = matches!(settings.policy, Policy::PickFirst { .. });
         self.single = None;
         self.published.clear();
+        // gRPC's pick_first asks for no health: there is nobody else to send calls to.
+        let health_service = settings.health_service.filter(|_| !single);
+        self.replicas.check_health(health_service);
         // One connection is no outlier among others.
         let detection = settings.outlier_detection.filter(|_| !single);
         if detection.is_none() {

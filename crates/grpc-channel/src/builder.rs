@@ -11,6 +11,7 @@ use crate::balancer::{self, Balancer, View};
 use crate::call::RetryPolicy;
 use crate::channel::{Channel, Inner};
 use crate::error::Error;
+use crate::health::Check;
 use crate::method::{DescriptorError, IdempotentMethods};
 use crate::policy::{OutlierDetection, Policy};
 use crate::resolver::dns::{self, Dns};
@@ -92,6 +93,16 @@ impl Builder {
     /// [`Policy::PickFirst`]. Default: `None`.
     pub fn outlier_detection(mut self, detection: impl Into<Option<OutlierDetection>>) -> Self {
         self.balancing.outlier_detection = detection.into();
+        self
+    }
+
+    /// Watches the health of each replica, as `grpc.health.v1.Health` tells it, and sends calls only
+    /// to those that serve (gRFC A17). The service is the name that the servers set the health of,
+    /// usually that of the gRPC service; an empty one stands for the server as a whole. A server
+    /// without `grpc.health.v1.Health` counts as healthy, and [`Policy::PickFirst`] does not ask.
+    /// Default: replicas are not asked.
+    pub fn health_check(mut self, service: impl Into<Arc<str>>) -> Self {
+        self.balancing.health_service = Some(service.into());
         self
     }
 
@@ -199,6 +210,7 @@ impl Builder {
         let name: Arc<str> = target.as_str().into();
         let config = balancer::Config {
             subchannel: self.subchannel,
+            check: Check::new(target.authority().clone(), user_agent.clone()),
             subset: self.subset,
             max_connecting: self.max_connecting,
         };

@@ -2,6 +2,7 @@
 
 use crate::balancer::View;
 use crate::connectivity::State;
+use crate::health::Unhealthy;
 use crate::resolver::{Address, ResolveError};
 use crate::subchannel::{Phase, Status, Subchannel};
 use crate::transport::Disconnect;
@@ -31,6 +32,9 @@ pub struct SubchannelStats {
     pub state: State,
     /// Why it is not READY, or why its last connection ended.
     pub last_disconnect: Option<Disconnect>,
+    /// Why it is not READY although it is connected, by the replica's own word; see
+    /// [`Builder::health_check`](crate::Builder::health_check).
+    pub unhealthy: Option<Unhealthy>,
     /// How many connections were established.
     pub connections: u64,
     /// How many calls were sent, every attempt counted.
@@ -82,6 +86,7 @@ impl SubchannelStats {
             address: subchannel.address.clone(),
             state: status.state(),
             last_disconnect: status.cause.clone(),
+            unhealthy: status.unhealthy().cloned(),
             connections: status.connections,
             calls_started: subchannel.calls.started(),
             calls_succeeded: subchannel.calls.succeeded(),

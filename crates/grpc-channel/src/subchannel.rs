@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::backoff::{Attempts, Backoff};
 use crate::connectivity::State;
+use crate::health::{Check, Health, Unhealthy};
 use crate::resolver::Address;
 use crate::transport::{self, Connection, Disconnect, Driver};
 
@@ -30,6 +32,7 @@ pub(crate) struct Config {
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     config: Config,
+    check: Check,
     /// Bounds how many connections are made at the same time.
     connecting: Arc<Semaphore>,
     /// Tells the balancer that some subchannel has changed.
@@ -56,6 +59,8 @@ pub(crate) struct Status {
     pub(crate) failing: bool,
     /// Whether it is left out for failing more calls than the others (gRFC A50).
     pub(crate) ejected: bool,
+    /// What the replica says of itself over the present connection (gRFC A17).
+    pub(crate) health: Health,
 }
 
 #[derive(Clone, Debug)]
@@ -79,14 +84,15 @@ pub(crate) struct Calls {
 #[derive(Debug)]
 pub(crate) struct Lease {
     pub(crate) subchannel: Arc<Subchannel>,
-    _end: oneshot::Sender<()>,
+    checked: watch::Sender<Option<Arc<str>>>,
 }
 
 struct Task {
     subchannel: Arc<Subchannel>,
     context: Context,
     attempts: Attempts,
-    end: oneshot::Receiver<()>,
+    /// The service whose health is watched; closed when the lease is dropped.
+    checked: watch::Receiver<Option<Arc<str>>>,
 }
 
 // === impl Context ===
@@ -94,11 +100,13 @@ struct Task {
 impl Context {
     pub(crate) fn new(
         config: Config,
+        check: Check,
         max_connecting: usize,
         changes: mpsc::UnboundedSender<()>,
     ) -> Self {
         Self {
             config,
+            check,
             connecting: Arc::new(Semaphore::new(max_connecting)),
             changes,
         }
@@ -109,8 +117,12 @@ impl Context {
 
 impl Subchannel {
     /// Begins to connect, in the background.
-    pub(crate) fn spawn(address: Address, context: Context) -> Lease {
-        let (lease, end) = oneshot::channel();
+    pub(crate) fn spawn(
+        address: Address,
+        context: Context,
+        health_service: Option<Arc<str>>,
+    ) -> Lease {
+        let (sender, checked) = watch::channel(health_service);
         let subchannel = Arc::new(Self {
             address,
             calls: Calls::default(),
@@ -120,23 +132,40 @@ impl Subchannel {
                 cause: None,
                 failing: false,
                 ejected: false,
+                health: Health::default(),
             }),
         });
         let task = Task {
             subchannel: subchannel.clone(),
             attempts: Attempts::new(context.config.backoff),
             context,
-            end,
+            checked,
         };
         tokio::spawn(task.run());
         Lease {
             subchannel,
-            _end: lease,
+            checked: sender,
         }
     }
 
     pub(crate) fn status(&self) -> Status {
         self.lock().clone()
+    }
+
+    fn change(&self, context: &Context, change: impl FnOnce(&mut Status)) {
+        change(&mut self.lock());
+        // The balancer is gone only when the channel is.
+        let _ = context.changes.send(());
+    }
+
+    fn set_health(&self, context: &Context, health: Health) {
+        if let Health::Unhealthy(why) = &health {
+            tracing::debug!(address = %self.address, %why, "unhealthy");
+        }
+        self.change(context, |status| {
+            status.failing &= health != Health::Serving;
+            status.health = health;
+        });
     }
 
     /// Returns whether that is a change.
@@ -150,6 +179,22 @@ impl Subchannel {
     }
 }
 
+// === impl Lease ===
+
+impl Lease {
+    /// Watches the health of a service from now on, or of none. Until the first answer the replica
+    /// counts as what it counted before.
+    pub(crate) fn check_health(&self, service: Option<&Arc<str>>) {
+        self.checked.send_if_modified(|checked| {
+            let differs = checked.as_ref() != service;
+            if differs {
+                *checked = service.cloned();
+            }
+            differs
+        });
+    }
+}
+
 // === impl Status ===
 
 impl Status {
@@ -157,7 +202,11 @@ impl Status {
         match self.phase {
             Phase::Connecting => State::Connecting,
             Phase::Ready(_) if self.ejected => State::TransientFailure,
-            Phase::Ready(_) => State::Ready,
+            Phase::Ready(_) => match self.health {
+                Health::Serving => State::Ready,
+                Health::Unknown => State::Connecting,
+                Health::Unhealthy(_) => State::TransientFailure,
+            },
             Phase::Failed { .. } => State::TransientFailure,
             Phase::Shutdown => State::Shutdown,
         }
@@ -167,9 +216,9 @@ impl Status {
     /// in `TRANSIENT_FAILURE` until it is READY (gRFC A62). Otherwise calls would wait for each new
     /// attempt, which takes long when nobody answers, only to fail with what is known already.
     pub(crate) fn lasting_state(&self) -> State {
-        match self.phase {
-            Phase::Connecting if self.failing => State::TransientFailure,
-            _ => self.state(),
+        match self.state() {
+            State::Connecting if self.failing => State::TransientFailure,
+            state => state,
         }
     }
 
@@ -181,9 +230,21 @@ impl Status {
         }
     }
 
-    /// Whether the first attempt has not ended yet.
+    /// Why no calls are wanted over the present connection.
+    pub(crate) fn unhealthy(&self) -> Option<&Unhealthy> {
+        match (&self.phase, &self.health) {
+            (Phase::Ready(_), Health::Unhealthy(why)) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// Whether the first attempt, and the first question for its health, has not ended yet.
     pub(crate) fn is_new(&self) -> bool {
-        matches!(self.phase, Phase::Connecting) && self.connections == 0 && self.cause.is_none()
+        match self.phase {
+            Phase::Connecting => self.connections == 0 && self.cause.is_none(),
+            Phase::Ready(_) => self.connections == 1 && self.health == Health::Unknown,
+            Phase::Failed { .. } | Phase::Shutdown => false,
+        }
     }
 }
 
@@ -219,6 +280,11 @@ impl Calls {
     }
 }
 
+/// Returns when the lease is dropped. Cancel-safe.
+async fn ended(checked: &mut watch::Receiver<Option<Arc<str>>>) {
+    while checked.changed().await.is_ok() {}
+}
+
 /// Waits for its turn and connects.
 async fn connect(address: &Address, context: &Context) -> Result<(Connection, Driver), Disconnect> {
     // It fails only when it is closed, which nobody does.
@@ -233,7 +299,7 @@ impl Task {
         loop {
             let began = Instant::now();
             let connected = tokio::select! {
-                _ = &mut self.end => break,
+                () = ended(&mut self.checked) => break,
                 connected = connect(&self.subchannel.address, &self.context) => connected,
             };
             let until = match connected {
@@ -247,7 +313,7 @@ impl Task {
                 Err(cause) => self.failed(cause, began),
             };
             tokio::select! {
-                _ = &mut self.end => break,
+                () = ended(&mut self.checked) => break,
                 () = tokio::time::sleep_until(until) => {}
             }
             self.change(|status| status.phase = Phase::Connecting);
@@ -263,16 +329,28 @@ impl Task {
         mut driver: Driver,
     ) -> std::ops::ControlFlow<()> {
         tracing::debug!(address = %self.subchannel.address, "connected");
+        let checked = self.checked.borrow().is_some();
         self.change(|status| {
-            status.phase = Phase::Ready(connection);
+            status.phase = Phase::Ready(connection.clone());
             status.connections += 1;
             status.cause = None;
-            status.failing = false;
+            status.failing &= checked;
+            status.health = if checked {
+                Health::Unknown
+            } else {
+                Health::Serving
+            };
         });
-        let closing = tokio::select! {
-            _ = &mut self.end => None,
-            cause = driver.until_closing() => Some(cause),
+        let closing = loop {
+            let _watching = self.watch_health(&connection);
+            tokio::select! {
+                changed = self.checked.changed() => if changed.is_err() {
+                    break None;
+                },
+                cause = driver.until_closing() => break Some(cause),
+            }
         };
+        drop(connection);
         // The calls in flight go on while a new connection is made.
         tokio::spawn(driver.finish());
         let Some(cause) = closing else {
@@ -287,6 +365,22 @@ impl Task {
             status.cause = Some(cause);
         });
         std::ops::ControlFlow::Continue(())
+    }
+
+    /// Watches what is to be watched, until the result is dropped.
+    fn watch_health(&mut self, connection: &Connection) -> Option<AbortOnDropHandle<()>> {
+        let service = self.checked.borrow_and_update().clone();
+        let Some(service) = service else {
+            if self.subchannel.status().health != Health::Serving {
+                self.subchannel.set_health(&self.context, Health::Serving);
+            }
+            return None;
+        };
+        let (subchannel, context) = (self.subchannel.clone(), self.context.clone());
+        let (check, backoff) = (context.check.clone(), context.config.backoff);
+        let report = move |health| subchannel.set_health(&context, health);
+        let watching = check.watch(connection.clone(), service, backoff, report);
+        Some(AbortOnDropHandle::new(tokio::spawn(watching)))
     }
 
     /// Notes a failed attempt and says when the next one is due, counted from this one's beginning.
@@ -316,8 +410,6 @@ impl Task {
     }
 
     fn change(&self, change: impl FnOnce(&mut Status)) {
-        change(&mut self.subchannel.lock());
-        // The balancer is gone only when the channel is.
-        let _ = self.context.changes.send(());
+        self.subchannel.change(&self.context, change);
     }
 }

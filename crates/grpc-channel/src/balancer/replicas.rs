@@ -15,6 +15,8 @@ use crate::subchannel::{Context, Lease, Status, Subchannel};
 /// In the order of their addresses.
 pub(super) struct Replicas {
     context: Context,
+    /// The service whose health decides whether a replica is picked.
+    health_service: Option<Arc<str>>,
     list: Vec<Replica>,
 }
 
@@ -30,12 +32,21 @@ impl Replicas {
     pub(super) fn new(context: Context) -> Self {
         Self {
             context,
+            health_service: None,
             list: Vec::new(),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// Asks all replicas for the health of a service from now on, or of none.
+    pub(super) fn check_health(&mut self, service: Option<Arc<str>>) {
+        for replica in &self.list {
+            replica.lease.check_health(service.as_ref());
+        }
+        self.health_service = service;
     }
 
     /// Makes them those of `endpoints`; what stays is not touched.
@@ -52,7 +63,8 @@ impl Replicas {
             .map(|endpoint| (&endpoint.address, endpoint.weight))
             .collect();
         for address in change.added {
-            self.list.push(Replica::spawn(address, &self.context));
+            let replica = self.spawn(address);
+            self.list.push(replica);
         }
         for replica in &mut self.list {
             if let Some(weight) = weights.get(replica.address()) {
@@ -65,8 +77,8 @@ impl Replicas {
     /// Begins to connect to an address, unless there is a subchannel for it.
     pub(super) fn add(&mut self, address: Address) {
         if let Err(place) = self.find(&address) {
-            self.list
-                .insert(place, Replica::spawn(address, &self.context));
+            let replica = self.spawn(address);
+            self.list.insert(place, replica);
         }
     }
 
@@ -145,6 +157,15 @@ impl Replicas {
         }
     }
 
+    fn spawn(&self, address: Address) -> Replica {
+        let service = self.health_service.clone();
+        Replica {
+            lease: Subchannel::spawn(address, self.context.clone(), service),
+            weight: 1,
+            host: Host::default(),
+        }
+    }
+
     fn find(&self, address: &Address) -> Result<usize, usize> {
         self.list
             .binary_search_by(|replica| replica.address().cmp(address))
@@ -154,14 +175,6 @@ impl Replicas {
 // === impl Replica ===
 
 impl Replica {
-    fn spawn(address: Address, context: &Context) -> Self {
-        Self {
-            lease: Subchannel::spawn(address, context.clone()),
-            weight: 1,
-            host: Host::default(),
-        }
-    }
-
     fn address(&self) -> &Address {
         &self.lease.subchannel.address
     }

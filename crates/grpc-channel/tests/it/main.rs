@@ -14,6 +14,7 @@ mod deadlines;
 mod dns;
 mod echo;
 mod frames;
+mod health;
 mod keepalive;
 mod lifetime;
 mod load;
