@@ -8,11 +8,13 @@ use http::uri::Scheme;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::backoff::Backoff;
-use crate::balancer::{Balancer, View};
+use crate::balancer::{self, Balancer, View};
 use crate::call::RetryPolicy;
 use crate::channel::{Channel, Inner};
 use crate::error::Error;
+use crate::health::Check;
 use crate::method::{DescriptorError, IdempotentMethods};
+use crate::policy::{OutlierDetection, Policy};
 #[cfg(feature = "kubernetes")]
 use crate::resolver::EndpointSlices;
 use crate::resolver::dns::{self, Dns};
@@ -32,6 +34,9 @@ const USER_AGENT: &str = concat!("grpc-channel-rust/", env!("CARGO_PKG_VERSION")
 pub struct Builder {
     target: String,
     subchannel: subchannel::Config,
+    balancing: balancer::Settings,
+    subset: Option<usize>,
+    max_connecting: usize,
     dns: dns::Config,
     user_agent: Option<String>,
     wait_for_ready: bool,
@@ -48,9 +53,15 @@ impl Builder {
     pub(crate) fn new(target: String) -> Self {
         /// What one call may keep for a retry; gRPC's per-RPC default.
         const RETRY_BUFFER: usize = 256 << 10;
+        /// A hundred connections in one round trip of 1 ms are 10,000 in a tenth of a second, and
+        /// few enough for the listen queue of a peer that all of them lead to.
+        const MAX_CONNECTING: usize = 100;
         Self {
             target,
             subchannel: subchannel::Config::default(),
+            balancing: balancer::Settings::default(),
+            subset: None,
+            max_connecting: MAX_CONNECTING,
             dns: dns::Config::default(),
             user_agent: None,
             wait_for_ready: false,
@@ -85,6 +96,46 @@ impl Builder {
     /// How long to wait between attempts to connect. Default: [`Backoff::default`].
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.subchannel.backoff = backoff;
+        self
+    }
+
+    /// Which replica gets a call. It can be changed while the channel runs, by
+    /// [`Channel::set_policy`]. Default: [`Policy::RoundRobin`].
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.balancing.policy = policy;
+        self
+    }
+
+    /// When a replica that answers badly is left out for a while; `None` never does, and neither does
+    /// [`Policy::PickFirst`]. Default: `None`.
+    pub fn outlier_detection(mut self, detection: impl Into<Option<OutlierDetection>>) -> Self {
+        self.balancing.outlier_detection = detection.into();
+        self
+    }
+
+    /// Watches the health of each replica, as `grpc.health.v1.Health` tells it, and sends calls only
+    /// to those that serve (gRFC A17). The service is the name that the servers set the health of,
+    /// usually that of the gRPC service; an empty one stands for the server as a whole. A server
+    /// without `grpc.health.v1.Health` counts as healthy, and [`Policy::PickFirst`] does not ask.
+    /// Default: replicas are not asked.
+    pub fn health_check(mut self, service: impl Into<Arc<str>>) -> Self {
+        self.balancing.health_service = Some(service.into());
+        self
+    }
+
+    /// How many of the target's addresses this channel uses at most (gRFC A68): some at random, the
+    /// same ones for as long as they are there. For a target with so many replicas, and so many
+    /// clients, that connecting each to each would cost too much; a replica gets an even share of all
+    /// calls only if the clients are many. Default: all.
+    pub fn subset(mut self, size: usize) -> Self {
+        self.subset = Some(size);
+        self
+    }
+
+    /// How many connections may be made at the same time; other addresses wait for their turn.
+    /// Default: 100.
+    pub fn max_connecting(mut self, connections: usize) -> Self {
+        self.max_connecting = connections;
         self
     }
 
@@ -186,9 +237,15 @@ impl Builder {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::no_runtime())?;
 
         let (publisher, subscriber): (Publisher, _) = Subscriber::pair();
-        let view = Arc::new(View::new());
+        let view = Arc::new(View::new(self.balancing));
         let name: Arc<str> = target.as_str().into();
-        let balancer = Balancer::new(name.clone(), self.subchannel, subscriber, view.clone());
+        let config = balancer::Config {
+            subchannel: self.subchannel,
+            check: Check::new(target.authority().clone(), user_agent.clone()),
+            subset: self.subset,
+            max_connecting: self.max_connecting,
+        };
+        let balancer = Balancer::new(name.clone(), &config, subscriber, view.clone());
         let tasks = [
             AbortOnDropHandle::new(runtime.spawn(resolver.run(publisher))),
             AbortOnDropHandle::new(runtime.spawn(balancer.run())),
@@ -243,6 +300,16 @@ impl Builder {
             self.subchannel.transport.connect_timeout > zero,
             "connect_timeout",
             "more than 0 s",
+        )?;
+        self.balancing.policy.check()?;
+        if let Some(detection) = &self.balancing.outlier_detection {
+            detection.check()?;
+        }
+        expect(self.subset != Some(0), "subset", "at least 1")?;
+        expect(
+            (1..=tokio::sync::Semaphore::MAX_PERMITS).contains(&self.max_connecting),
+            "max_connecting",
+            "at least 1",
         )?;
         expect(
             self.dns.min_interval > zero && self.dns.min_interval <= self.dns.max_interval,

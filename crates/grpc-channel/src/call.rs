@@ -141,7 +141,7 @@ impl Call {
     async fn pick(&self) -> Result<Candidate, Status> {
         let slot = &self.channel.view.picker;
         slot.wait(|picker| match picker {
-            Picker::Ready(round_robin) => Some(Ok(round_robin.pick().clone())),
+            Picker::Ready(rotation) => Some(Ok(rotation.pick().clone())),
             Picker::Fail(why) if !self.wait_for_ready => Some(Err(why.status())),
             Picker::Fail(_) | Picker::Queue => None,
         })

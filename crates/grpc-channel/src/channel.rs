@@ -15,7 +15,9 @@ use tower_service::Service;
 use crate::balancer::View;
 use crate::builder::Builder;
 use crate::call::{self, RetryPolicy};
+use crate::error::Error;
 use crate::method::IdempotentMethods;
+use crate::policy::Policy;
 use crate::stats::Stats;
 use crate::transport::ResponseBody;
 
@@ -58,6 +60,19 @@ impl Channel {
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(&self.0.target, &self.0.view)
+    }
+
+    /// Changes the policy while the channel runs. No call fails by it: connections that both policies
+    /// need are kept, and those that the new one does not need close when their calls have ended.
+    ///
+    /// # Errors
+    ///
+    /// When the policy is not valid; see [`Policy`].
+    pub fn set_policy(&self, policy: Policy) -> Result<(), Error> {
+        policy.check()?;
+        let settings = &self.0.view.settings;
+        settings.send_modify(|settings| settings.policy = policy);
+        Ok(())
     }
 
     pub(crate) fn new(inner: Inner) -> Self {

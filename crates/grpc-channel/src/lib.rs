@@ -56,11 +56,15 @@ mod call;
 mod channel;
 mod connectivity;
 mod error;
+mod health;
 mod method;
+mod outlier;
 mod picker;
+mod policy;
 pub mod resolver;
 mod stats;
 mod subchannel;
+mod subset;
 mod target;
 #[cfg(feature = "tls")]
 mod tls;
@@ -73,6 +77,8 @@ pub use self::call::{RetryPolicy, WaitForReady};
 pub use self::channel::Channel;
 pub use self::connectivity::State;
 pub use self::error::Error;
+pub use self::health::Unhealthy;
+pub use self::policy::{FailurePercentage, OutlierDetection, Policy, SuccessRate};
 pub use self::stats::{Stats, SubchannelStats};
 #[cfg(feature = "tls")]
 pub use self::tls::Tls;

@@ -3,14 +3,18 @@
 //! A pick takes no lock, allocates nothing and wakes nobody. What there is to pick from changes only
 //! by a new picker in the place of the old one.
 
+mod least_request;
+mod rotation;
 mod round_robin;
+mod weighted;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-pub(crate) use self::round_robin::RoundRobin;
+use self::least_request::Load;
+pub(crate) use self::rotation::Rotation;
 use crate::subchannel::Subchannel;
 use crate::transport::Connection;
 use crate::unavailable::Unavailable;
@@ -21,7 +25,7 @@ pub(crate) enum Picker {
     /// A connection is being made: wait for the next picker.
     Queue,
     /// These can be picked.
-    Ready(RoundRobin<Candidate>),
+    Ready(Rotation),
     /// Nothing can be picked, and this is why.
     Fail(Unavailable),
 }
@@ -33,6 +37,8 @@ pub(crate) struct Candidate {
     pub(crate) connection: Connection,
     /// Which of the subchannel's connections it is.
     pub(crate) number: u64,
+    /// Its share under [`Policy::WeightedRoundRobin`](crate::Policy::WeightedRoundRobin).
+    pub(crate) weight: u32,
 }
 
 /// Where the balancer puts pickers and calls find them.
@@ -46,7 +52,15 @@ pub(crate) struct Slot {
 
 impl Candidate {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.subchannel, &other.subchannel) && self.number == other.number
+        Arc::ptr_eq(&self.subchannel, &other.subchannel)
+            && self.number == other.number
+            && self.weight == other.weight
+    }
+}
+
+impl Load for Candidate {
+    fn in_flight(&self) -> u64 {
+        self.subchannel.calls.in_flight()
     }
 }
 

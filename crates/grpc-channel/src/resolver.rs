@@ -37,8 +37,8 @@ pub enum Address {
 pub struct Endpoint {
     /// Where it listens.
     pub address: Address,
-    /// Its share of the calls under a policy that knows weights, in proportion to the weights of the
-    /// others. 1 unless it is set; 0 counts as 1.
+    /// Its share of the calls under [`Policy::WeightedRoundRobin`](crate::Policy), in proportion to
+    /// the weights of the others. 1 unless it is set; 0 counts as 1.
     pub weight: u32,
     /// The zone that it is in, where the resolver knows it.
     pub zone: Option<String>,
@@ -140,12 +140,6 @@ impl Endpoint {
         }
     }
 
-    /// The same with a weight.
-    #[must_use]
-    pub fn with_weight(self, weight: u32) -> Self {
-        Self { weight, ..self }
-    }
-
     /// The same in a zone.
     #[must_use]
     pub fn with_zone(self, zone: impl Into<Option<String>>) -> Self {
@@ -153,6 +147,12 @@ impl Endpoint {
             zone: zone.into(),
             ..self
         }
+    }
+
+    /// The same with a weight.
+    #[must_use]
+    pub fn with_weight(self, weight: u32) -> Self {
+        Self { weight, ..self }
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::balancer::View;
 use crate::connectivity::State;
+use crate::health::Unhealthy;
 use crate::resolver::{Address, ResolveError};
 use crate::subchannel::{Phase, Status, Subchannel};
 use crate::transport::Disconnect;
@@ -37,6 +38,9 @@ pub struct SubchannelStats {
     pub state: State,
     /// Why it is not READY, or why its last connection ended.
     pub last_disconnect: Option<Disconnect>,
+    /// Why it is not READY although it is connected, by the replica's own word; see
+    /// [`Builder::health_check`](crate::Builder::health_check).
+    pub unhealthy: Option<Unhealthy>,
     /// How many connections were established.
     pub connections: u64,
     /// How many calls were sent, every attempt counted.
@@ -47,6 +51,8 @@ pub struct SubchannelStats {
     pub calls_failed: u64,
     /// How many calls are in flight on the present connection.
     pub calls_in_flight: usize,
+    /// Whether it is left out as an outlier, see [`OutlierDetection`](crate::OutlierDetection).
+    pub ejected: bool,
 }
 
 // === impl Stats ===
@@ -87,6 +93,7 @@ impl SubchannelStats {
             address: subchannel.address.clone(),
             state: status.state(),
             last_disconnect: status.cause.clone(),
+            unhealthy: status.unhealthy().cloned(),
             connections: status.connections,
             calls_started: subchannel.calls.started(),
             calls_succeeded: subchannel.calls.succeeded(),
@@ -95,6 +102,7 @@ impl SubchannelStats {
                 Phase::Ready(connection) => connection.in_flight(),
                 _ => 0,
             },
+            ejected: status.ejected,
         }
     }
 }

@@ -68,9 +68,11 @@ impl fmt::Display for Described<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = self.0.status();
         write!(f, "{}", self.0.address)?;
-        match &status.cause {
-            Some(cause) => write!(f, " {cause}")?,
-            None => write!(f, " {}", status.state())?,
+        match (&status.cause, status.unhealthy()) {
+            (_, Some(why)) => write!(f, " {why}")?,
+            _ if status.ejected => f.write_str(" ejected as an outlier")?,
+            (Some(cause), None) => write!(f, " {cause}")?,
+            (None, None) => write!(f, " {}", status.state())?,
         }
         match status.phase {
             Phase::Failed { attempts, retry_at } => {

@@ -35,10 +35,6 @@ impl Change {
             .collect();
         Self { added, removed }
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -57,7 +53,8 @@ mod tests {
         let change = Change::between(&addresses(&[1, 2, 3]), &addresses(&[4, 3, 2, 4]));
         assert_eq!(change.added, addresses(&[4]));
         assert_eq!(change.removed, addresses(&[1]).into_iter().collect());
-        assert!(Change::between(&addresses(&[1, 2]), &addresses(&[2, 1, 1])).is_empty());
+        let change = Change::between(&addresses(&[1, 2]), &addresses(&[2, 1, 1]));
+        assert!(change.added.is_empty() && change.removed.is_empty());
     }
 
     proptest! {

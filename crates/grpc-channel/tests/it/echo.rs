@@ -3,6 +3,7 @@
 //! It is written by hand, as the crate has no build script; its bytes are those of any other.
 
 mod client;
+mod health;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -24,6 +25,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 pub(crate) use self::client::Client;
+pub(crate) use self::health::Health;
 
 /// Larger than any message of a test.
 const MAX_MESSAGE: usize = 64 << 20;
@@ -62,6 +64,9 @@ pub(crate) struct Behaviour {
     open: watch::Sender<bool>,
     /// How many of the next calls are refused, and with what.
     refusals: Mutex<(usize, Code)>,
+    health: watch::Sender<Health>,
+    /// How many watches of the health there were.
+    watches: AtomicUsize,
     started: AtomicU64,
     /// How many handlers run.
     running: AtomicUsize,
@@ -160,6 +165,8 @@ impl Behaviour {
             name,
             open: watch::Sender::new(true),
             refusals: Mutex::new((0, Code::Ok)),
+            health: watch::Sender::new(Health::Failing(Code::Unimplemented)),
+            watches: AtomicUsize::new(0),
             started: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             cancelled: AtomicU64::new(0),
@@ -181,6 +188,15 @@ impl Behaviour {
     /// Answers the next `calls` calls with a code and nothing else.
     pub(crate) fn refuse(&self, calls: usize, code: Code) {
         *self.refusals.lock().unwrap() = (calls, code);
+    }
+
+    /// What its health service says from now on; at first there is none.
+    pub(crate) fn says(&self, health: Health) {
+        self.health.send_replace(health);
+    }
+
+    pub(crate) fn watches(&self) -> usize {
+        self.watches.load(Ordering::SeqCst)
     }
 
     pub(crate) fn started(&self) -> u64 {
@@ -221,6 +237,10 @@ impl Behaviour {
         self: Arc<Self>,
         request: http::Request<hyper::body::Incoming>,
     ) -> http::Response<tonic::body::Body> {
+        if request.uri().path() == health::PATH {
+            self.watches.fetch_add(1, Ordering::SeqCst);
+            return health::serve(self.health.subscribe(), request).await;
+        }
         self.started.fetch_add(1, Ordering::SeqCst);
         let authority = request.uri().authority().expect("HTTP/2 has an authority");
         self.seen.lock().unwrap().push(Seen {

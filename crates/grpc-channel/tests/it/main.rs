@@ -14,6 +14,7 @@ mod deadlines;
 mod dns;
 mod echo;
 mod frames;
+mod health;
 mod keepalive;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
@@ -21,6 +22,9 @@ mod lifetime;
 mod load;
 mod loss;
 mod names;
+mod outliers;
+mod pick_first;
+mod policies;
 mod raw;
 mod replica;
 mod retries;
@@ -28,6 +32,7 @@ mod services;
 mod spread;
 mod stats;
 mod streams;
+mod subsets;
 #[cfg(feature = "tls")]
 mod tls;
 mod unavailable;
