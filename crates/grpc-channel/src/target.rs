@@ -29,7 +29,8 @@ use crate::resolver::kubernetes;
 /// | `unix:path`, `unix:///absolute/path` | a Unix socket |
 ///
 /// A name that ends with a dot is absolute: the search domains of `resolv.conf` are not tried. The
-/// dot is no part of the `:authority` that servers see.
+/// dot is no part of the `:authority` that servers see. A name that is in the hosts file is taken from
+/// there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     text: String,

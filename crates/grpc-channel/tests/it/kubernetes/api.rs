@@ -74,7 +74,7 @@ impl Api {
     }
 
     /// Creates or replaces a slice.
-    pub(crate) fn apply(&self, name: &str, endpoints: Value) {
+    pub(crate) fn apply(&self, name: &str, endpoints: &Value) {
         let mut cluster = self.state.cluster.lock().unwrap();
         let kind = if cluster.slices.contains_key(name) {
             "MODIFIED"
