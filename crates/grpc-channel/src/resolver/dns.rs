@@ -6,7 +6,8 @@
 
 mod schedule;
 // hickory reads a `resolv.conf` only where there is one.
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod search;
 mod srv;
 

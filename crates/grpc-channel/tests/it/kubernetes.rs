@@ -189,6 +189,30 @@ async fn a_watch_that_is_denied_falls_back_to_dns() {
     .await;
 }
 
+#[cfg(feature = "tls")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_api_server_speaks_https() {
+    use crate::replica::unused_address;
+    use crate::tls::certificates::{Authority, with_alpn};
+
+    bounded(async {
+        let replicas = replicas::<1>().await;
+        let authority = Authority::new();
+        let address = unused_address();
+        let server = Authority::server(authority.issue(&address.ip().to_string()));
+        let api = Api::start_secure(address, with_alpn(server, &["http/1.1"])).await;
+        api.apply("echo-1", &json!([pod(&replicas[0])]));
+        let mut config = kube::Config::new(format!("https://{address}").parse().unwrap());
+        config.root_cert = Some(vec![authority.certificate().to_vec()]);
+        let client = kube::Client::try_from(config).unwrap();
+        let slices = EndpointSlices::new(client, "default", "echo", PORT);
+        let builder = builder(format!("k8s:///echo.default:{PORT}"));
+        let channel = builder.connect_with(slices).unwrap();
+        Client::new(&channel).call(Method::Add).await.unwrap();
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_api_server_that_never_answers_is_told() {
     bounded(async {

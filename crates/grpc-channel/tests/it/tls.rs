@@ -1,6 +1,6 @@
 //! TLS: who is trusted, what a refusal says, and certificates that change while calls run.
 
-mod certificates;
+pub(crate) mod certificates;
 
 use std::sync::Arc;
 use std::time::Duration;
