@@ -42,7 +42,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `tls` | [`Builder::tls`], by rustls with ring as its only provider |
+//! | `tls` | `Builder::tls`, by rustls with ring as its only provider |
 //! | `kubernetes` | targets of `k8s:///service.namespace:port`, which watch EndpointSlices |
 //!
 //! # What it does not do (yet)

@@ -5,6 +5,10 @@
 //! queries, `resolv.conf`, search domains, EDNS0 and the fallback to TCP from hickory.
 
 mod schedule;
+// hickory reads a `resolv.conf` only where there is one.
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod search;
 mod srv;
 
 use std::net::{IpAddr, SocketAddr};
@@ -89,25 +93,12 @@ impl Dns {
         let mut builder = match self.server {
             None => Resolver::builder_tokio()?,
             Some(server) => {
-                let mut name_server = NameServerConfig::udp_and_tcp(server.ip());
-                for connection in &mut name_server.connections {
-                    connection.port = server.port();
-                }
-                let config = ResolverConfig::from_parts(None, Vec::new(), vec![name_server]);
+                let servers = vec![name_server(server)];
+                let config = ResolverConfig::from_parts(None, Vec::new(), servers);
                 Resolver::builder_with_config(config, TokioRuntimeProvider::default())
             }
         };
-        let options: &mut ResolverOpts = builder.options_mut();
-        // The schedule decides how old an answer may be; a cache would decide it a second time.
-        options.cache_size = 0;
-        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        // About 25 addresses fill the 512 bytes that DNS had without it.
-        options.edns0 = true;
-        options.try_tcp_on_error = true;
-        // A and AAAA are asked for at the same time, and the answer is both. Some servers leave AAAA
-        // unanswered; both attempts must be over before the whole is, or A would be lost as well.
-        options.attempts = 1;
-        options.timeout = self.config.timeout.mul_f64(0.4);
+        tune(builder.options_mut(), self.config);
         builder.build()
     }
 
@@ -157,6 +148,28 @@ impl Dns {
             within: self.config.timeout,
         }
     }
+}
+
+fn name_server(address: SocketAddr) -> NameServerConfig {
+    let mut server = NameServerConfig::udp_and_tcp(address.ip());
+    for connection in &mut server.connections {
+        connection.port = address.port();
+    }
+    server
+}
+
+/// Sets what must not be left to `resolv.conf`.
+fn tune(options: &mut ResolverOpts, config: Config) {
+    // The schedule decides how old an answer may be; a cache would decide it a second time.
+    options.cache_size = 0;
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    // About 25 addresses fill the 512 bytes that DNS had without it.
+    options.edns0 = true;
+    options.try_tcp_on_error = true;
+    // A and AAAA are asked for at the same time, and the answer is both. Some servers leave AAAA
+    // unanswered; both attempts must be over before the whole is, or A would be lost as well.
+    options.attempts = 1;
+    options.timeout = config.timeout.mul_f64(0.4);
 }
 
 /// What is known, and until when.

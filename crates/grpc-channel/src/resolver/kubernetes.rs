@@ -135,13 +135,11 @@ impl EndpointSlices {
     }
 
     async fn client(&self) -> Result<Client, Box<dyn std::error::Error + Send + Sync>> {
-        match &self.client {
-            Some(client) => Ok(client.clone()),
-            None => {
-                let config = kube::Config::infer().await?;
-                Ok(Client::try_from(config)?)
-            }
+        if let Some(client) = &self.client {
+            return Ok(client.clone());
         }
+        let config = kube::Config::infer().await?;
+        Ok(Client::try_from(config)?)
     }
 
     /// Watches until the watch has to begin anew.

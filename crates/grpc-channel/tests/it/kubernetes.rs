@@ -14,6 +14,7 @@ use self::api::Api;
 use crate::echo::{Client, Method};
 use crate::load::{Load, burst};
 use crate::loss::BACKOFF;
+use crate::raw::Listener;
 use crate::replica::{PORT, Replica, builder, ready, replicas};
 use crate::{bounded, wait_until};
 
@@ -70,21 +71,21 @@ async fn pods_come_and_go_over_several_slices_and_no_call_fails() {
         let [a, b, c] = &replicas;
         let api = Api::start().await;
         // One pod stands in both slices, as while it moves.
-        api.apply("echo-1", json!([pod(a)]));
-        api.apply("echo-2", json!([pod(a), pod(b)]));
+        api.apply("echo-1", &json!([pod(a)]));
+        api.apply("echo-2", &json!([pod(a), pod(b)]));
         let channel = channel(&api);
         ready(&channel, 2).await;
         let load = Load::start(&channel, Method::Add, 4);
         load.answers(50).await;
 
-        api.apply("echo-1", json!([pod(a), pod(c)]));
+        api.apply("echo-1", &json!([pod(a), pod(c)]));
         addresses(&channel, [a, b, c]).await;
         load.answers(50).await;
-        api.apply("echo-2", json!([terminating(b)]));
+        api.apply("echo-2", &json!([terminating(b)]));
         addresses(&channel, [a, c]).await;
         load.answers(50).await;
         api.delete("echo-2");
-        api.apply("echo-3", json!([pod(b)]));
+        api.apply("echo-3", &json!([pod(b)]));
         addresses(&channel, [a, b, c]).await;
         ready(&channel, 3).await;
         let tally = load.stop().await;
@@ -104,7 +105,7 @@ async fn a_port_can_be_named() {
     bounded(async {
         let replicas = replicas::<1>().await;
         let api = Api::start().await;
-        api.apply("echo-1", json!([pod(&replicas[0])]));
+        api.apply("echo-1", &json!([pod(&replicas[0])]));
         let slices = EndpointSlices::named_port(api.client(), "default", "echo", "grpc");
         let builder = builder("k8s:///echo.default:grpc");
         let channel = builder.connect_with(slices).unwrap();
@@ -120,7 +121,7 @@ async fn a_watch_that_is_lost_begins_anew_and_sees_what_happened_meanwhile() {
         let replicas = replicas::<2>().await;
         let [a, b] = &replicas;
         let api = Api::start().await;
-        api.apply("echo-1", json!([pod(a)]));
+        api.apply("echo-1", &json!([pod(a)]));
         let channel = channel(&api);
         ready(&channel, 1).await;
         wait_until("there is a watch", || api.watches() == 1).await;
@@ -134,7 +135,7 @@ async fn a_watch_that_is_lost_begins_anew_and_sees_what_happened_meanwhile() {
         })
         .await;
         load.answers(50).await;
-        api.apply("echo-1", json!([pod(a), pod(b)]));
+        api.apply("echo-1", &json!([pod(a), pod(b)]));
         api.fault(None);
         addresses(&channel, [a, b]).await;
         assert_eq!(resolve_error(&channel), "", "all is well again");
@@ -150,8 +151,8 @@ async fn an_empty_list_right_after_an_error_removes_nothing() {
         let replicas = replicas::<2>().await;
         let [a, b] = &replicas;
         let api = Api::start().await;
-        api.apply("echo-1", json!([pod(a)]));
-        api.apply("echo-2", json!([pod(b)]));
+        api.apply("echo-1", &json!([pod(a)]));
+        api.apply("echo-2", &json!([pod(b)]));
         let channel = channel(&api);
         ready(&channel, 2).await;
         wait_until("there is a watch", || api.watches() == 1).await;
@@ -161,7 +162,7 @@ async fn an_empty_list_right_after_an_error_removes_nothing() {
         wait_until("it is listed twice", || api.lists() == before + 2).await;
         wait_until("there is a watch again", || api.watches() > 1).await;
         // Had the empty list been believed, this would be the only slice.
-        api.apply("echo-1", json!([pod(a)]));
+        api.apply("echo-1", &json!([pod(a)]));
         let tally = burst(&channel, Method::Add, 2, 100).await;
         let shares: Vec<u64> = tally.answered.into_values().collect();
         assert_eq!(shares, [50, 50]);
@@ -188,11 +189,76 @@ async fn a_watch_that_is_denied_falls_back_to_dns() {
     .await;
 }
 
+#[cfg(feature = "tls")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_api_server_speaks_https() {
+    use crate::replica::unused_address;
+    use crate::tls::certificates::{Authority, with_alpn};
+
+    bounded(async {
+        let replicas = replicas::<1>().await;
+        let authority = Authority::new();
+        let address = unused_address();
+        let server = Authority::server(authority.issue(&address.ip().to_string()));
+        let api = Api::start_secure(address, with_alpn(server, &["http/1.1"])).await;
+        api.apply("echo-1", &json!([pod(&replicas[0])]));
+        let mut config = kube::Config::new(format!("https://{address}").parse().unwrap());
+        config.root_cert = Some(vec![authority.certificate().to_vec()]);
+        let client = kube::Client::try_from(config).unwrap();
+        let slices = EndpointSlices::new(client, "default", "echo", PORT);
+        let builder = builder(format!("k8s:///echo.default:{PORT}"));
+        let channel = builder.connect_with(slices).unwrap();
+        Client::new(&channel).call(Method::Add).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_server_that_never_answers_is_told() {
+    bounded(async {
+        let silent = Listener::bind().await;
+        let uri = format!("http://{}", silent.address).parse().unwrap();
+        let client = kube::Client::try_from(kube::Config::new(uri)).unwrap();
+        let slices = EndpointSlices::new(client, "default", "echo", PORT);
+        let builder = builder(format!("k8s:///echo.default:{PORT}"));
+        let channel = builder.connect_with(slices).unwrap();
+        let _socket = silent.socket().await;
+        let status = Client::new(&channel).call(Method::Add).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        let said = status.message();
+        let expected = "the Kubernetes API did not answer within 10s";
+        assert!(said.ends_with(expected), "{said}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_permission_that_is_withdrawn_keeps_the_pods_that_are_known() {
+    bounded(async {
+        let replicas = replicas::<2>().await;
+        let api = Api::start().await;
+        api.apply("echo-1", &json!([pod(&replicas[0]), pod(&replicas[1])]));
+        let channel = channel(&api);
+        ready(&channel, 2).await;
+        wait_until("there is a watch", || api.watches() == 1).await;
+        api.fault(Some(403));
+        api.cut_watches();
+        wait_until("DNS is asked", || {
+            resolve_error(&channel).contains("echo.default.svc")
+        })
+        .await;
+        let tally = burst(&channel, Method::Add, 2, 100).await;
+        let shares: Vec<u64> = tally.answered.into_values().collect();
+        assert_eq!(shares, [50, 50]);
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_without_pods_says_so() {
     bounded(async {
         let api = Api::start().await;
-        api.apply("echo-1", json!([]));
+        api.apply("echo-1", &json!([]));
         let channel = channel(&api);
         let status = Client::new(&channel)
             .call_within(Method::Add, Duration::from_secs(20))

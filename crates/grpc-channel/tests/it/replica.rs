@@ -260,6 +260,7 @@ async fn accept(
         let drains = connections.drains.subscribe();
         let serving = serve(stream, behaviour.clone(), open, drains, max_streams);
         let alive = alive.clone();
+        let serving = Box::pin(serving);
         tokio::spawn(async move { alive.run_until_cancelled_owned(serving).await });
     }
 }

@@ -1,6 +1,6 @@
 //! TLS: who is trusted, what a refusal says, and certificates that change while calls run.
 
-mod certificates;
+pub(crate) mod certificates;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,8 +117,8 @@ async fn a_certificate_that_proves_nothing_is_refused_with_its_defect() {
             let secured = Secured::<1>::start(Authority::server(identity)).await;
             let (cause, said) = refusal(&secured.channel(authority.tls())).await;
             assert_eq!(cause, failure);
-            let clause = format!("{} {words} (", secured.replicas[0].address);
-            assert!(said.contains(&clause), "{said}");
+            let expected = format!("{} {words} (", secured.replicas[0].address);
+            assert!(said.contains(&expected), "{said}");
         }
     })
     .await;

@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::replica::unused_address;
@@ -53,14 +54,24 @@ type Body = StreamBody<BoxStream<'static, Result<Frame<Bytes>, Infallible>>>;
 
 impl Api {
     pub(crate) async fn start() -> Self {
-        let address = unused_address();
+        Self::start_at(unused_address(), None).await
+    }
+
+    /// One that speaks HTTPS, as every real one does.
+    #[cfg(feature = "tls")]
+    pub(crate) async fn start_secure(address: SocketAddr, config: rustls::ServerConfig) -> Self {
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Self::start_at(address, Some(acceptor)).await
+    }
+
+    async fn start_at(address: SocketAddr, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let state = Arc::new(State {
             cluster: Mutex::default(),
             changed: watch::Sender::new(0),
             cut: watch::Sender::new(0),
         });
-        let serving = tokio::spawn(serve(listener, state.clone()));
+        let serving = tokio::spawn(serve(listener, tls, state.clone()));
         Self {
             address,
             state,
@@ -74,7 +85,7 @@ impl Api {
     }
 
     /// Creates or replaces a slice.
-    pub(crate) fn apply(&self, name: &str, endpoints: Value) {
+    pub(crate) fn apply(&self, name: &str, endpoints: &Value) {
         let mut cluster = self.state.cluster.lock().unwrap();
         let kind = if cluster.slices.contains_key(name) {
             "MODIFIED"
@@ -136,7 +147,7 @@ impl Api {
     }
 }
 
-async fn serve(listener: TcpListener, state: Arc<State>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) {
     loop {
         let (socket, _) = listener.accept().await.unwrap();
         let state = state.clone();
@@ -145,7 +156,16 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
             async move { Ok::<_, Infallible>(state.answer(&request)) }
         });
         let serving = hyper::server::conn::http1::Builder::new();
-        tokio::spawn(serving.serve_connection(TokioIo::new(socket), service));
+        let Some(tls) = tls.clone() else {
+            tokio::spawn(serving.serve_connection(TokioIo::new(socket), service));
+            continue;
+        };
+        tokio::spawn(async move {
+            let socket = tls.accept(socket).await.unwrap();
+            serving
+                .serve_connection(TokioIo::new(socket), service)
+                .await
+        });
     }
 }
 

@@ -74,6 +74,12 @@ impl Authority {
         }
     }
 
+    /// What others have to trust.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn certificate(&self) -> &CertificateDer<'static> {
+        self.0.der()
+    }
+
     fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
