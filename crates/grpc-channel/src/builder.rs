@@ -16,7 +16,7 @@ use crate::method::{DescriptorError, IdempotentMethods};
 use crate::policy::{OutlierDetection, Policy};
 use crate::resolver::dns::{self, Dns};
 use crate::resolver::{Endpoint, Fixed, Publisher, Resolve, Subscriber};
-use crate::subchannel;
+use crate::subchannel::{self, Connections};
 use crate::target::{Kind, Target};
 use crate::transport::Keepalive;
 
@@ -112,6 +112,12 @@ impl Builder {
     /// calls only if the clients are many. Default: all.
     pub fn subset(mut self, size: usize) -> Self {
         self.subset = Some(size);
+        self
+    }
+
+    /// How many connections one replica may get. Default: [`Connections::default`], which is one.
+    pub fn connections(mut self, connections: Connections) -> Self {
+        self.subchannel.connections = connections;
         self
     }
 
@@ -251,6 +257,12 @@ impl Builder {
         if let Some(detection) = &self.balancing.outlier_detection {
             detection.check()?;
         }
+        let connections = self.subchannel.connections;
+        expect(
+            connections.max >= 1 && connections.max_calls >= 1 && connections.idle > zero,
+            "connections",
+            "max and max_calls of at least 1, and idle of more than 0 s",
+        )?;
         expect(self.subset != Some(0), "subset", "at least 1")?;
         expect(
             (1..=tokio::sync::Semaphore::MAX_PERMITS).contains(&self.max_connecting),

@@ -69,4 +69,5 @@ pub use self::error::Error;
 pub use self::health::Unhealthy;
 pub use self::policy::{FailurePercentage, OutlierDetection, Policy, SuccessRate};
 pub use self::stats::{Stats, SubchannelStats};
+pub use self::subchannel::Connections;
 pub use self::transport::{Disconnect, Keepalive, ResponseBody};

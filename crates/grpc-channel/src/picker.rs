@@ -15,8 +15,7 @@ use tokio::sync::Notify;
 
 use self::least_request::Load;
 pub(crate) use self::rotation::Rotation;
-use crate::subchannel::Subchannel;
-use crate::transport::Connection;
+use crate::subchannel::{Pool, Subchannel};
 use crate::unavailable::Unavailable;
 
 /// Decides where a call goes.
@@ -30,13 +29,11 @@ pub(crate) enum Picker {
     Fail(Unavailable),
 }
 
-/// A connection that takes calls.
+/// A replica that takes calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) subchannel: Arc<Subchannel>,
-    pub(crate) connection: Connection,
-    /// Which of the subchannel's connections it is.
-    pub(crate) number: u64,
+    pub(crate) pool: Pool,
     /// Its share under [`Policy::WeightedRoundRobin`](crate::Policy::WeightedRoundRobin).
     pub(crate) weight: u32,
 }
@@ -53,7 +50,7 @@ pub(crate) struct Slot {
 impl Candidate {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.subchannel, &other.subchannel)
-            && self.number == other.number
+            && self.pool.is_same(&other.pool)
             && self.weight == other.weight
     }
 }

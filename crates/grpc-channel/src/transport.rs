@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-pub(crate) use self::connection::{Connection, Driver};
+pub(crate) use self::connection::{Connection, Driver, Reservation, Room};
 pub use self::disconnect::Disconnect;
 pub use self::keepalive::Keepalive;
 pub use self::response::ResponseBody;

@@ -56,7 +56,7 @@ pub(super) async fn watch(
     mut report: impl FnMut(Health),
 ) -> Status {
     let payload = Payload::Complete(vec![request(service)]);
-    let response = match connection.send(head(check), &payload).await {
+    let response = match connection.reserve().send(head(check), &payload).await {
         Ok(response) => response,
         Err(failure) => return failure.status,
     };

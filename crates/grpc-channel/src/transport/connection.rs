@@ -13,6 +13,7 @@ use h2::client::SendRequest;
 use h2::{Ping, PingPong};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
 use super::disconnect::Disconnect;
@@ -48,6 +49,10 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Gauge {
     in_flight: AtomicUsize,
+    /// How many streams the peer allows at the same time, as the driver saw last.
+    max_streams: AtomicUsize,
+    /// Who is told that a call has ended.
+    room: OnceLock<Arc<Room>>,
     /// Makes the driver look whether the connection still takes calls.
     doubt: AtomicWaker,
     /// Why the driver closes a connection that is still open.
@@ -57,6 +62,20 @@ struct Gauge {
 /// Counts one call as in flight for as long as it lives.
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<Gauge>);
+
+/// A place for one call on a connection.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    pub(super) connection: Connection,
+    pub(super) in_flight: InFlight,
+}
+
+/// Where calls wait for a place on any of several connections.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    waiting: AtomicUsize,
+    free: Notify,
+}
 
 /// Moves bytes between the socket and the streams, and watches whether the peer lives.
 ///
@@ -106,6 +125,9 @@ pub(super) async fn establish(
     first_pong(&mut connection, &mut ping_pong).await?;
 
     let gauge = Arc::new(Gauge::default());
+    gauge
+        .max_streams
+        .store(sender.current_max_send_streams(), Ordering::Relaxed);
     let driver = Driver {
         connection,
         probe: Some(sender.clone()),
@@ -167,9 +189,86 @@ impl Connection {
         self.0.gauge.doubt.wake();
     }
 
-    pub(super) fn begin(&self) -> InFlight {
-        self.0.gauge.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(self.0.gauge.clone())
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Tells `room` of every call that ends from now on, and watches how many streams the peer
+    /// allows.
+    pub(crate) fn share(&self, room: Arc<Room>) {
+        // Nobody else does this to a new connection.
+        let _ = self.0.gauge.room.set(room);
+        self.doubt();
+    }
+
+    /// A place for one more call; beyond what the peer allows it waits for its turn.
+    pub(crate) fn reserve(&self) -> Reservation {
+        self.0.gauge.in_flight.fetch_add(1, Ordering::SeqCst);
+        self.reserved()
+    }
+
+    /// Whether there are fewer calls than `most` and than the peer allows.
+    pub(crate) fn has_room(&self, most: usize) -> bool {
+        let max = self.0.gauge.max_streams.load(Ordering::Relaxed);
+        self.in_flight() < most.min(max)
+    }
+
+    /// A place for one more call, if there are fewer than `most` and than the peer allows.
+    pub(crate) fn try_reserve(&self, most: usize) -> Option<Reservation> {
+        let gauge = &self.0.gauge;
+        let most = most.min(gauge.max_streams.load(Ordering::Relaxed));
+        let take = |calls: usize| (calls < most).then_some(calls + 1);
+        gauge
+            .in_flight
+            .try_update(Ordering::SeqCst, Ordering::SeqCst, take)
+            .ok()?;
+        Some(self.reserved())
+    }
+
+    fn reserved(&self) -> Reservation {
+        Reservation {
+            connection: self.clone(),
+            in_flight: InFlight(self.0.gauge.clone()),
+        }
+    }
+}
+
+// === impl Room ===
+
+impl Room {
+    /// Calls `take` now and whenever there may be room, until it gives something. Cancel-safe.
+    pub(crate) async fn wait<T>(&self, mut take: impl FnMut() -> Option<T>) -> T {
+        let _waiting = Waiting::new(&self.waiting);
+        loop {
+            let mut free = std::pin::pin!(self.free.notified());
+            // From here on a call that ends is noticed, also one that does before the await.
+            free.as_mut().enable();
+            if let Some(taken) = take() {
+                return taken;
+            }
+            free.await;
+        }
+    }
+
+    /// Everyone who waits looks again.
+    pub(crate) fn changed(&self) {
+        self.free.notify_waiters();
+    }
+}
+
+/// Counts one who waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -184,7 +283,12 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if let Some(room) = self.0.room.get()
+            && room.waiting.load(Ordering::SeqCst) > 0
+        {
+            room.free.notify_one();
+        }
     }
 }
 
@@ -217,6 +321,14 @@ impl Driver {
     fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Disconnect> {
         if let Poll::Ready(ended) = Pin::new(&mut self.connection).poll(cx) {
             return Poll::Ready(ending(ended));
+        }
+        if let Some(room) = self.gauge.room.get()
+            && let Some(probe) = &self.probe
+        {
+            let max = probe.current_max_send_streams();
+            if self.gauge.max_streams.swap(max, Ordering::Relaxed) != max {
+                room.changed();
+            }
         }
         match &mut self.keepalive {
             Some(keepalive) => keepalive.poll(cx, &self.gauge.in_flight).map(|cause| {
