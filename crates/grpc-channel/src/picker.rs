@@ -6,7 +6,14 @@
 mod least_request;
 mod rotation;
 mod round_robin;
+#[cfg(test)]
+mod tests;
 mod weighted;
+
+/// What the round robin counts with; tests/loom.rs puts loom's in their place.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicUsize, Ordering};
+}
 
 use std::sync::Arc;
 

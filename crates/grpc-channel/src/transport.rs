@@ -10,16 +10,18 @@ mod keepalive;
 mod metered;
 mod outgoing;
 mod response;
+mod room;
 mod stream_error;
 
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-pub(crate) use self::connection::{Connection, Driver, Reservation, Room};
+pub(crate) use self::connection::{Connection, Driver, Reservation};
 pub use self::disconnect::Disconnect;
 pub use self::keepalive::Keepalive;
 pub use self::response::ResponseBody;
+pub(crate) use self::room::Room;
 pub(crate) use self::stream_error::{Failure, Progress};
 use crate::resolver::Address;
 

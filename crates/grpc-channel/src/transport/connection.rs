@@ -13,12 +13,12 @@ use h2::client::SendRequest;
 use h2::{Ping, PingPong};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
 use super::disconnect::Disconnect;
 use super::keepalive::{Action, Keepalive, Watch};
 use super::metered::{Metered, Reads};
+use super::room::Room;
 use crate::resolver::Address;
 
 /// What a peer may send on one stream before it is read: enough for 100 MB/s at 10 ms of round trip.
@@ -68,13 +68,6 @@ pub(super) struct InFlight(Arc<Gauge>);
 pub(crate) struct Reservation {
     pub(super) connection: Connection,
     pub(super) in_flight: InFlight,
-}
-
-/// Where calls wait for a place on any of several connections.
-#[derive(Debug, Default)]
-pub(crate) struct Room {
-    waiting: AtomicUsize,
-    free: Notify,
 }
 
 /// Moves bytes between the socket and the streams, and watches whether the peer lives.
@@ -233,45 +226,6 @@ impl Connection {
     }
 }
 
-// === impl Room ===
-
-impl Room {
-    /// Calls `take` now and whenever there may be room, until it gives something. Cancel-safe.
-    pub(crate) async fn wait<T>(&self, mut take: impl FnMut() -> Option<T>) -> T {
-        let _waiting = Waiting::new(&self.waiting);
-        loop {
-            let mut free = std::pin::pin!(self.free.notified());
-            // From here on a call that ends is noticed, also one that does before the await.
-            free.as_mut().enable();
-            if let Some(taken) = take() {
-                return taken;
-            }
-            free.await;
-        }
-    }
-
-    /// Everyone who waits looks again.
-    pub(crate) fn changed(&self) {
-        self.free.notify_waiters();
-    }
-}
-
-/// Counts one who waits.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
 // === impl InFlight ===
 
 impl InFlight {
@@ -284,10 +238,8 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
-        if let Some(room) = self.0.room.get()
-            && room.waiting.load(Ordering::SeqCst) > 0
-        {
-            room.free.notify_one();
+        if let Some(room) = self.0.room.get() {
+            room.freed();
         }
     }
 }
