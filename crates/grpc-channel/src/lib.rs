@@ -38,7 +38,7 @@
 //!
 //! # What it does not do (yet)
 //!
-//! TLS, client-side health checks, service config, other policies than round robin, hedging.
+//! TLS, service config, hedging.
 
 mod backoff;
 mod balancer;

@@ -6,6 +6,11 @@
 //! The slot that holds the picker is arc-swap's in the crate and a locked `Arc` here: what is checked
 //! is not arc-swap but that a picker and its successor give every turn once.
 
+#![allow(
+    clippy::expect_used,
+    reason = "a test that unwraps says what it requires"
+)]
+
 mod atomic {
     pub(super) use loom::sync::atomic::{AtomicUsize, Ordering};
 }
