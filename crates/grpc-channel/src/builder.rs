@@ -19,7 +19,7 @@ use crate::policy::{OutlierDetection, Policy};
 use crate::resolver::EndpointSlices;
 use crate::resolver::dns::{self, Dns};
 use crate::resolver::{Endpoint, Fixed, Publisher, Resolve, Subscriber};
-use crate::subchannel;
+use crate::subchannel::{self, Connections};
 use crate::target::{Kind, Target};
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
@@ -132,6 +132,12 @@ impl Builder {
         self
     }
 
+    /// How many connections one replica may get. Default: [`Connections::default`], which is one.
+    pub fn connections(mut self, connections: Connections) -> Self {
+        self.subchannel.connections = connections;
+        self
+    }
+
     /// How many connections may be made at the same time; other addresses wait for their turn.
     /// Default: 100.
     pub fn max_connecting(mut self, connections: usize) -> Self {
@@ -241,7 +247,11 @@ impl Builder {
         let name: Arc<str> = target.as_str().into();
         let config = balancer::Config {
             subchannel: self.subchannel,
-            check: Check::new(target.authority().clone(), user_agent.clone()),
+            check: Check::new(
+                scheme.clone(),
+                target.authority().clone(),
+                user_agent.clone(),
+            ),
             subset: self.subset,
             max_connecting: self.max_connecting,
         };
@@ -305,6 +315,12 @@ impl Builder {
         if let Some(detection) = &self.balancing.outlier_detection {
             detection.check()?;
         }
+        let connections = self.subchannel.connections;
+        expect(
+            connections.max >= 1 && connections.max_calls >= 1 && connections.idle > zero,
+            "connections",
+            "max and max_calls of at least 1, and idle of more than 0 s",
+        )?;
         expect(self.subset != Some(0), "subset", "at least 1")?;
         expect(
             (1..=tokio::sync::Semaphore::MAX_PERMITS).contains(&self.max_connecting),

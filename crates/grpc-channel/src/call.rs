@@ -115,7 +115,8 @@ impl Call {
         loop {
             let candidate = self.pick().await?;
             let guard = Guard::new(&candidate.subchannel, self.channel.clone());
-            let failure = match candidate.connection.send(self.head(), &self.payload).await {
+            let place = candidate.pool.reserve().await;
+            let failure = match place.send(self.head(), &self.payload).await {
                 Ok(response) => match refusal(&response) {
                     None => return Ok(self.commit(response, guard)),
                     Some(code) => match self.decide(Progress::Unknown, code) {
@@ -136,7 +137,7 @@ impl Call {
         }
     }
 
-    /// The connection to use. Waits while one is being made, and, if the call wants it, also while
+    /// The replica to use. Waits while one is being made, and, if the call wants it, also while
     /// none can be.
     async fn pick(&self) -> Result<Candidate, Status> {
         let slot = &self.channel.view.picker;

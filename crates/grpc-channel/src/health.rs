@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::HeaderValue;
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 use tonic::Code;
 
 use crate::backoff::{Attempts, Backoff};
@@ -60,6 +60,7 @@ pub(crate) enum Health {
 /// What the health checks of a channel share.
 #[derive(Clone, Debug)]
 pub(crate) struct Check {
+    pub(crate) scheme: Scheme,
     pub(crate) authority: Authority,
     pub(crate) user_agent: HeaderValue,
     /// Whether it was said that a server has no health service.
@@ -69,8 +70,9 @@ pub(crate) struct Check {
 // === impl Check ===
 
 impl Check {
-    pub(crate) fn new(authority: Authority, user_agent: HeaderValue) -> Self {
+    pub(crate) fn new(scheme: Scheme, authority: Authority, user_agent: HeaderValue) -> Self {
         Self {
+            scheme,
             authority,
             user_agent,
             said: Arc::default(),

@@ -47,7 +47,7 @@
 //!
 //! # What it does not do (yet)
 //!
-//! Client-side health checks, service config, other policies than round robin, hedging.
+//! Service config, hedging, failover between targets.
 
 mod backoff;
 mod balancer;
@@ -80,6 +80,7 @@ pub use self::error::Error;
 pub use self::health::Unhealthy;
 pub use self::policy::{FailurePercentage, OutlierDetection, Policy, SuccessRate};
 pub use self::stats::{Stats, SubchannelStats};
+pub use self::subchannel::Connections;
 #[cfg(feature = "tls")]
 pub use self::tls::Tls;
 pub use self::transport::{Disconnect, Keepalive, ResponseBody, TlsFailure};

@@ -6,7 +6,14 @@
 mod least_request;
 mod rotation;
 mod round_robin;
+#[cfg(test)]
+mod tests;
 mod weighted;
+
+/// What the round robin counts with; tests/loom.rs puts loom's in their place.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicUsize, Ordering};
+}
 
 use std::sync::Arc;
 
@@ -15,8 +22,7 @@ use tokio::sync::Notify;
 
 use self::least_request::Load;
 pub(crate) use self::rotation::Rotation;
-use crate::subchannel::Subchannel;
-use crate::transport::Connection;
+use crate::subchannel::{Pool, Subchannel};
 use crate::unavailable::Unavailable;
 
 /// Decides where a call goes.
@@ -30,13 +36,11 @@ pub(crate) enum Picker {
     Fail(Unavailable),
 }
 
-/// A connection that takes calls.
+/// A replica that takes calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) subchannel: Arc<Subchannel>,
-    pub(crate) connection: Connection,
-    /// Which of the subchannel's connections it is.
-    pub(crate) number: u64,
+    pub(crate) pool: Pool,
     /// Its share under [`Policy::WeightedRoundRobin`](crate::Policy::WeightedRoundRobin).
     pub(crate) weight: u32,
 }
@@ -53,7 +57,7 @@ pub(crate) struct Slot {
 impl Candidate {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.subchannel, &other.subchannel)
-            && self.number == other.number
+            && self.pool.is_same(&other.pool)
             && self.weight == other.weight
     }
 }

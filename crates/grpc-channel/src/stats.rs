@@ -43,14 +43,17 @@ pub struct SubchannelStats {
     pub unhealthy: Option<Unhealthy>,
     /// How many connections were established.
     pub connections: u64,
+    /// How many connections are open; more than one only as [`Connections`](crate::Connections)
+    /// allows.
+    pub open_connections: usize,
     /// How many calls were sent, every attempt counted.
     pub calls_started: u64,
     /// How many of them ended with OK.
     pub calls_succeeded: u64,
     /// How many of them ended otherwise.
     pub calls_failed: u64,
-    /// How many calls are in flight on the present connection.
-    pub calls_in_flight: usize,
+    /// How many calls have begun and not ended.
+    pub calls_in_flight: u64,
     /// Whether it is left out as an outlier, see [`OutlierDetection`](crate::OutlierDetection).
     pub ejected: bool,
 }
@@ -95,13 +98,14 @@ impl SubchannelStats {
             last_disconnect: status.cause.clone(),
             unhealthy: status.unhealthy().cloned(),
             connections: status.connections,
+            open_connections: match &status.phase {
+                Phase::Ready(pool) => pool.open(),
+                _ => 0,
+            },
             calls_started: subchannel.calls.started(),
             calls_succeeded: subchannel.calls.succeeded(),
             calls_failed: subchannel.calls.failed(),
-            calls_in_flight: match &status.phase {
-                Phase::Ready(connection) => connection.in_flight(),
-                _ => 0,
-            },
+            calls_in_flight: subchannel.calls.in_flight(),
             ejected: status.ejected,
         }
     }

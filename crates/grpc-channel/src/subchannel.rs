@@ -3,7 +3,10 @@
 //! The states and their order are those of gRPC's connectivity semantics. A subchannel never gives
 //! up by itself; it ends when its address is no longer part of the target.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod calls;
+mod pool;
+mod status;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,9 +14,12 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+pub(crate) use self::calls::Calls;
+pub use self::pool::Connections;
+pub(crate) use self::pool::Pool;
+pub(crate) use self::status::{Phase, Status};
 use crate::backoff::{Attempts, Backoff};
-use crate::connectivity::State;
-use crate::health::{Check, Health, Unhealthy};
+use crate::health::{Check, Health};
 use crate::resolver::Address;
 use crate::transport::{self, Connection, Disconnect, Driver};
 
@@ -26,6 +32,7 @@ const SPACING: Duration = Duration::from_millis(50);
 pub(crate) struct Config {
     pub(crate) transport: transport::Config,
     pub(crate) backoff: Backoff,
+    pub(crate) connections: Connections,
 }
 
 /// What the subchannels of a channel share.
@@ -45,38 +52,6 @@ pub(crate) struct Subchannel {
     pub(crate) address: Address,
     pub(crate) calls: Calls,
     status: Mutex<Status>,
-}
-
-/// Where a subchannel stands.
-#[derive(Clone, Debug)]
-pub(crate) struct Status {
-    pub(crate) phase: Phase,
-    /// How many connections there have been; tells one connection from the next.
-    pub(crate) connections: u64,
-    /// Why there is no connection, or why the last one ended.
-    pub(crate) cause: Option<Disconnect>,
-    /// Whether the last attempt to connect failed.
-    pub(crate) failing: bool,
-    /// Whether it is left out for failing more calls than the others (gRFC A50).
-    pub(crate) ejected: bool,
-    /// What the replica says of itself over the present connection (gRFC A17).
-    pub(crate) health: Health,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Phase {
-    Connecting,
-    Ready(Connection),
-    Failed { attempts: u32, retry_at: Instant },
-    Shutdown,
-}
-
-/// What the calls on one address came to.
-#[derive(Debug, Default)]
-pub(crate) struct Calls {
-    started: AtomicU64,
-    succeeded: AtomicU64,
-    failed: AtomicU64,
 }
 
 /// Ends the subchannel's task when it is dropped: calls in flight finish, and then the connection
@@ -195,91 +170,6 @@ impl Lease {
     }
 }
 
-// === impl Status ===
-
-impl Status {
-    pub(crate) fn state(&self) -> State {
-        match self.phase {
-            Phase::Connecting => State::Connecting,
-            Phase::Ready(_) if self.ejected => State::TransientFailure,
-            Phase::Ready(_) => match self.health {
-                Health::Serving => State::Ready,
-                Health::Unknown => State::Connecting,
-                Health::Unhealthy(_) => State::TransientFailure,
-            },
-            Phase::Failed { .. } => State::TransientFailure,
-            Phase::Shutdown => State::Shutdown,
-        }
-    }
-
-    /// The state that counts for the channel as a whole: an address that could not be reached stays
-    /// in `TRANSIENT_FAILURE` until it is READY (gRFC A62). Otherwise calls would wait for each new
-    /// attempt, which takes long when nobody answers, only to fail with what is known already.
-    pub(crate) fn lasting_state(&self) -> State {
-        match self.state() {
-            State::Connecting if self.failing => State::TransientFailure,
-            state => state,
-        }
-    }
-
-    /// The connection that takes calls, if the subchannel is READY.
-    pub(crate) fn connection(&self) -> Option<&Connection> {
-        match &self.phase {
-            Phase::Ready(connection) if self.state() == State::Ready => Some(connection),
-            _ => None,
-        }
-    }
-
-    /// Why no calls are wanted over the present connection.
-    pub(crate) fn unhealthy(&self) -> Option<&Unhealthy> {
-        match (&self.phase, &self.health) {
-            (Phase::Ready(_), Health::Unhealthy(why)) => Some(why),
-            _ => None,
-        }
-    }
-
-    /// Whether the first attempt, and the first question for its health, has not ended yet.
-    pub(crate) fn is_new(&self) -> bool {
-        match self.phase {
-            Phase::Connecting => self.connections == 0 && self.cause.is_none(),
-            Phase::Ready(_) => self.connections == 1 && self.health == Health::Unknown,
-            Phase::Failed { .. } | Phase::Shutdown => false,
-        }
-    }
-}
-
-// === impl Calls ===
-
-impl Calls {
-    pub(crate) fn start(&self) {
-        self.started.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn end(&self, ok: bool) {
-        let counter = if ok { &self.succeeded } else { &self.failed };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How many have begun and not ended.
-    pub(crate) fn in_flight(&self) -> u64 {
-        // What has ended is read first, since it began before.
-        let ended = self.succeeded() + self.failed();
-        self.started().saturating_sub(ended)
-    }
-
-    pub(crate) fn started(&self) -> u64 {
-        self.started.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn succeeded(&self) -> u64 {
-        self.succeeded.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn failed(&self) -> u64 {
-        self.failed.load(Ordering::Relaxed)
-    }
-}
-
 /// Returns when the lease is dropped. Cancel-safe.
 async fn ended(checked: &mut watch::Receiver<Option<Arc<str>>>) {
     while checked.changed().await.is_ok() {}
@@ -330,8 +220,10 @@ impl Task {
     ) -> std::ops::ControlFlow<()> {
         tracing::debug!(address = %self.subchannel.address, "connected");
         let checked = self.checked.borrow().is_some();
+        let pool = Pool::new(connection.clone(), self.context.config.connections);
+        let _growing = pool.grow(&self.subchannel, &self.context);
         self.change(|status| {
-            status.phase = Phase::Ready(connection.clone());
+            status.phase = Phase::Ready(pool.clone());
             status.connections += 1;
             status.cause = None;
             status.failing &= checked;
@@ -350,7 +242,7 @@ impl Task {
                 cause = driver.until_closing() => break Some(cause),
             }
         };
-        drop(connection);
+        drop((connection, pool));
         // The calls in flight go on while a new connection is made.
         tokio::spawn(driver.finish());
         let Some(cause) = closing else {

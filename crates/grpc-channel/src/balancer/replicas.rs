@@ -113,8 +113,7 @@ impl Replicas {
             .filter_map(|(replica, status)| {
                 Some(Candidate {
                     subchannel: replica.lease.subchannel.clone(),
-                    connection: status.connection()?.clone(),
-                    number: status.connections,
+                    pool: status.pool()?.clone(),
                     weight: replica.weight,
                 })
             })

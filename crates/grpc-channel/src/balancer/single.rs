@@ -73,7 +73,7 @@ impl Single {
     pub(super) fn advance(&mut self, replicas: &mut Replicas, now: Instant) -> bool {
         let is_ready = |address: &Address| {
             let status = replicas.status(address);
-            status.is_some_and(|status| status.connection().is_some())
+            status.is_some_and(|status| status.pool().is_some())
         };
         if self.selected.as_ref().is_some_and(is_ready) {
             return false;

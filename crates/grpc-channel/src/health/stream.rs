@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
-use http::uri::{PathAndQuery, Scheme};
+use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, StatusCode, Uri, Version, header};
 use http_body::Body as _;
 use prost::Message as _;
@@ -56,7 +56,7 @@ pub(super) async fn watch(
     mut report: impl FnMut(Health),
 ) -> Status {
     let payload = Payload::Complete(vec![request(service)]);
-    let response = match connection.send(head(check), &payload).await {
+    let response = match connection.reserve().send(head(check), &payload).await {
         Ok(response) => response,
         Err(failure) => return failure.status,
     };
@@ -96,7 +96,7 @@ pub(super) async fn watch(
 
 fn head(check: &Check) -> http::Request<()> {
     let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(Scheme::HTTP);
+    parts.scheme = Some(check.scheme.clone());
     parts.authority = Some(check.authority.clone());
     parts.path_and_query = Some(PathAndQuery::from_static(PATH));
     let mut request = http::Request::new(());

@@ -1,6 +1,6 @@
 //! Round robin, exactly: after any number of picks the counts differ by one at most.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use super::atomic::{AtomicUsize, Ordering};
 
 /// Gives its items in turn, to any number of threads.
 #[derive(Debug)]
@@ -28,47 +28,5 @@ impl<T> RoundRobin<T> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         // `new` made sure that there is an item.
         &self.items[turn % self.items.len()]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn nothing_cannot_be_picked_from() {
-        assert!(RoundRobin::<u8>::new([], 3).is_none());
-    }
-
-    #[test]
-    fn threads_share_the_turns_evenly() {
-        let picker = RoundRobin::new([0, 1, 2], 1).unwrap();
-        let counts: [AtomicUsize; 3] = Default::default();
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..25_000 {
-                        counts[*picker.pick()].fetch_add(1, Ordering::Relaxed);
-                    }
-                });
-            }
-        });
-        let mut counts = counts.map(AtomicUsize::into_inner);
-        counts.sort_unstable();
-        assert_eq!(counts, [33_333, 33_333, 33_334]);
-    }
-
-    proptest! {
-        #[test]
-        fn counts_differ_by_one_at_most(n in 1usize..50, start: usize, picks in 0usize..1_000) {
-            let picker = RoundRobin::new((0..n).collect::<Vec<_>>(), start).unwrap();
-            let mut counts = vec![0usize; n];
-            for _ in 0..picks {
-                counts[*picker.pick()] += 1;
-            }
-            let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
-            prop_assert!(most - least <= 1, "{counts:?}");
-        }
     }
 }

@@ -3,8 +3,8 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep};
 use super::disconnect::Disconnect;
 use super::keepalive::{Action, Keepalive, Watch};
 use super::metered::{Metered, Reads};
+use super::room::Room;
 use super::socket::{Loss, Socket};
 use crate::resolver::Address;
 
@@ -48,6 +49,10 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Gauge {
     in_flight: AtomicUsize,
+    /// How many streams the peer allows at the same time, as the driver saw last.
+    max_streams: AtomicUsize,
+    /// Who is told that a call has ended.
+    room: OnceLock<Arc<Room>>,
     /// Makes the driver look whether the connection still takes calls.
     doubt: AtomicWaker,
     /// Why the driver closes a connection that is still open, or what TLS said at its end: h2 knows
@@ -58,6 +63,13 @@ struct Gauge {
 /// Counts one call as in flight for as long as it lives.
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<Gauge>);
+
+/// A place for one call on a connection.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    pub(super) connection: Connection,
+    pub(super) in_flight: InFlight,
+}
 
 /// Moves bytes between the socket and the streams, and watches whether the peer lives.
 ///
@@ -110,6 +122,7 @@ pub(super) async fn establish(
         .map_err(|cause| loss.get().cloned().unwrap_or(cause))?;
 
     let gauge = Arc::new(Gauge {
+        max_streams: AtomicUsize::new(sender.current_max_send_streams()),
         given_up: loss,
         ..Gauge::default()
     });
@@ -174,9 +187,47 @@ impl Connection {
         self.0.gauge.doubt.wake();
     }
 
-    pub(super) fn begin(&self) -> InFlight {
-        self.0.gauge.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(self.0.gauge.clone())
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Tells `room` of every call that ends from now on, and watches how many streams the peer
+    /// allows.
+    pub(crate) fn share(&self, room: Arc<Room>) {
+        // Nobody else does this to a new connection.
+        let _ = self.0.gauge.room.set(room);
+        self.doubt();
+    }
+
+    /// A place for one more call; beyond what the peer allows it waits for its turn.
+    pub(crate) fn reserve(&self) -> Reservation {
+        self.0.gauge.in_flight.fetch_add(1, Ordering::SeqCst);
+        self.reserved()
+    }
+
+    /// Whether there are fewer calls than `most` and than the peer allows.
+    pub(crate) fn has_room(&self, most: usize) -> bool {
+        let max = self.0.gauge.max_streams.load(Ordering::Relaxed);
+        self.in_flight() < most.min(max)
+    }
+
+    /// A place for one more call, if there are fewer than `most` and than the peer allows.
+    pub(crate) fn try_reserve(&self, most: usize) -> Option<Reservation> {
+        let gauge = &self.0.gauge;
+        let most = most.min(gauge.max_streams.load(Ordering::Relaxed));
+        let take = |calls: usize| (calls < most).then_some(calls + 1);
+        gauge
+            .in_flight
+            .try_update(Ordering::SeqCst, Ordering::SeqCst, take)
+            .ok()?;
+        Some(self.reserved())
+    }
+
+    fn reserved(&self) -> Reservation {
+        Reservation {
+            connection: self.clone(),
+            in_flight: InFlight(self.0.gauge.clone()),
+        }
     }
 }
 
@@ -200,7 +251,10 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if let Some(room) = self.0.room.get() {
+            room.freed();
+        }
     }
 }
 
@@ -235,6 +289,14 @@ impl Driver {
     fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Disconnect> {
         if let Poll::Ready(ended) = Pin::new(&mut self.connection).poll(cx) {
             return Poll::Ready(self.gauge.cause(ending(ended)));
+        }
+        if let Some(room) = self.gauge.room.get()
+            && let Some(probe) = &self.probe
+        {
+            let max = probe.current_max_send_streams();
+            if self.gauge.max_streams.swap(max, Ordering::Relaxed) != max {
+                room.changed();
+            }
         }
         match &mut self.keepalive {
             Some(keepalive) => keepalive.poll(cx, &self.gauge.in_flight).map(|cause| {

@@ -7,29 +7,32 @@ use bytes::Bytes;
 use h2::SendStream;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::connection::Connection;
+use super::connection::Reservation;
 use super::response::ResponseBody;
 use super::stream_error::Failure;
 use crate::call::{Cursor, Payload};
 
-// === impl Connection ===
+// === impl Reservation ===
 
-impl Connection {
+impl Reservation {
     /// Sends a request and waits for the head of its response.
     ///
     /// A payload that is at hand as a whole is written from here; one that is still being made gets
     /// a task, because a caller that waits for a response does not drive its own request.
     pub(crate) async fn send(
-        &self,
+        self,
         head: http::Request<()>,
         payload: &Payload,
     ) -> Result<http::Response<ResponseBody>, Failure> {
-        let in_flight = self.begin();
+        let Self {
+            connection,
+            in_flight,
+        } = self;
         let not_sent = |error| {
-            self.doubt();
-            Failure::not_sent(&error, self.address())
+            connection.doubt();
+            Failure::not_sent(&error, connection.address())
         };
-        let mut sender = self.sender();
+        let mut sender = connection.sender();
         poll_fn(|cx| sender.poll_ready(cx))
             .await
             .map_err(not_sent)?;
@@ -56,11 +59,12 @@ impl Connection {
             }
         };
         match response.await {
-            Ok(response) => Ok(response
-                .map(|body| ResponseBody::new(body, self.address().clone(), in_flight, pump))),
+            Ok(response) => Ok(response.map(|body| {
+                ResponseBody::new(body, connection.address().clone(), in_flight, pump)
+            })),
             Err(error) => Err(Failure::of_stream(
                 &error,
-                self.address(),
+                connection.address(),
                 in_flight.given_up(),
             )),
         }

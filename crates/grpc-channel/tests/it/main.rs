@@ -10,6 +10,7 @@
     reason = "a test that unwraps says what it requires"
 )]
 
+mod connections;
 mod deadlines;
 mod dns;
 mod echo;

@@ -179,6 +179,11 @@ impl Replica {
         drop(running);
     }
 
+    /// Closes its listener; what is open stays open.
+    pub(crate) async fn refuse_connections(&mut self) {
+        self.running = self.stop_accepting().await;
+    }
+
     async fn stop_accepting(&mut self) -> Option<Running> {
         let mut running = self.running.take()?;
         running.accepting.abort();
