@@ -1,14 +1,17 @@
 //! The settings of a channel, until it connects.
 
+mod calls;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::calls::Calls;
 use crate::backoff::Backoff;
 use crate::balancer::{Balancer, View};
-use crate::call::RetryPolicy;
+use crate::call::Throttle;
 use crate::channel::{Channel, Inner};
 use crate::error::Error;
 use crate::method::{DescriptorError, IdempotentMethods};
@@ -30,8 +33,7 @@ pub struct Builder {
     dns: dns::Config,
     user_agent: Option<String>,
     wait_for_ready: bool,
-    retry: Option<RetryPolicy>,
-    retry_buffer: usize,
+    calls: Calls,
     idempotent: Result<IdempotentMethods, DescriptorError>,
 }
 
@@ -39,16 +41,13 @@ pub struct Builder {
 
 impl Builder {
     pub(crate) fn new(target: String) -> Self {
-        /// What one call may keep for a retry; gRPC's per-RPC default.
-        const RETRY_BUFFER: usize = 256 << 10;
         Self {
             target,
             subchannel: subchannel::Config::default(),
             dns: dns::Config::default(),
             user_agent: None,
             wait_for_ready: false,
-            retry: Some(RetryPolicy::default()),
-            retry_buffer: RETRY_BUFFER,
+            calls: Calls::default(),
             idempotent: Ok(IdempotentMethods::default()),
         }
     }
@@ -99,12 +98,6 @@ impl Builder {
         self
     }
 
-    /// How idempotent calls are retried; `None` never does. Default: [`RetryPolicy::default`].
-    pub fn retry(mut self, policy: impl Into<Option<RetryPolicy>>) -> Self {
-        self.retry = policy.into();
-        self
-    }
-
     /// Which methods may be retried: those that the descriptors mark with
     /// `option idempotency_level`. May be called for several sets. Without it only calls that no
     /// server has processed are sent again.
@@ -151,7 +144,10 @@ impl Builder {
     fn spawn(self, target: &Target, resolver: impl Resolve) -> Result<Channel, Error> {
         self.check()?;
         let user_agent = self.user_agent_header()?;
+        let (attempts, buffer) = (self.calls.attempts(), self.calls.buffer());
         let idempotent = self.idempotent?;
+        // The balancing side reads `config.balancing` and `config.health_service` here.
+        let config = self.calls.service_config?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::no_runtime())?;
 
         let (publisher, subscriber): (Publisher, _) = Subscriber::pair();
@@ -167,8 +163,10 @@ impl Builder {
             authority: target.authority().clone(),
             user_agent,
             wait_for_ready: self.wait_for_ready,
-            retry: self.retry,
-            retry_buffer: self.retry_buffer,
+            attempts,
+            methods: config.methods,
+            throttle: config.throttling.map(Throttle::new),
+            buffer: Arc::new(buffer),
             idempotent,
             view,
             _tasks: tasks,
@@ -210,14 +208,7 @@ impl Builder {
                 "time and timeout of more than 0 s",
             )?;
         }
-        if let Some(retry) = &self.retry {
-            expect(
-                (2..=5).contains(&retry.max_attempts) && retry.backoff_multiplier > 0.0,
-                "retry",
-                "max_attempts from 2 to 5 and backoff_multiplier > 0",
-            )?;
-        }
-        Ok(())
+        self.calls.check()
     }
 
     fn user_agent_header(&self) -> Result<HeaderValue, Error> {

@@ -38,7 +38,7 @@
 //!
 //! # What it does not do (yet)
 //!
-//! TLS, client-side health checks, service config, other policies than round robin, hedging.
+//! TLS, client-side health checks, other policies than round robin.
 
 mod backoff;
 mod balancer;
@@ -49,7 +49,10 @@ mod connectivity;
 mod error;
 mod method;
 mod picker;
+#[expect(unreachable_pub, reason = "the balancing side exports its policies")]
+mod policy;
 pub mod resolver;
+mod service_config;
 mod stats;
 mod subchannel;
 mod target;
@@ -58,7 +61,7 @@ mod unavailable;
 
 pub use self::backoff::Backoff;
 pub use self::builder::Builder;
-pub use self::call::{RetryPolicy, WaitForReady};
+pub use self::call::{HedgingPolicy, RetryPolicy, WaitForReady};
 pub use self::channel::Channel;
 pub use self::connectivity::State;
 pub use self::error::Error;

@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 pub(crate) use self::connection::{Connection, Driver};
 pub use self::disconnect::Disconnect;
 pub use self::keepalive::Keepalive;
+pub(crate) use self::response::Committed;
 pub use self::response::ResponseBody;
 pub(crate) use self::stream_error::{Failure, Progress};
 use crate::resolver::Address;

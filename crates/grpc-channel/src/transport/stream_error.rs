@@ -25,6 +25,8 @@ pub(crate) enum Progress {
     Refused,
     /// The server may have processed it.
     Unknown,
+    /// There was no replica to send it to; to ask again would give the same answer.
+    NoReplica,
 }
 
 // === impl Failure ===
