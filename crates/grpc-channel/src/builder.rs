@@ -145,6 +145,8 @@ impl Builder {
         self.check()?;
         let user_agent = self.user_agent_header()?;
         let (attempts, buffer) = (self.calls.attempts(), self.calls.buffer());
+        // With TLS this is what says that a connection is secure.
+        let credentials = self.calls.credentials(false);
         let idempotent = self.idempotent?;
         // The balancing side reads `config.balancing` and `config.health_service` here.
         let config = self.calls.service_config?;
@@ -164,6 +166,7 @@ impl Builder {
             user_agent,
             wait_for_ready: self.wait_for_ready,
             attempts,
+            credentials,
             methods: config.methods,
             throttle: config.throttling.map(Throttle::new),
             buffer: Arc::new(buffer),

@@ -15,6 +15,7 @@ use tower_service::Service;
 use crate::balancer::View;
 use crate::builder::Builder;
 use crate::call::{self, AttemptsPolicy, Buffer, Throttle};
+use crate::credentials::Credentials;
 use crate::method::IdempotentMethods;
 use crate::service_config::Methods;
 use crate::stats::Stats;
@@ -38,6 +39,7 @@ pub(crate) struct Inner {
     /// The calls' part of the service config.
     pub(crate) methods: Methods,
     pub(crate) throttle: Option<Throttle>,
+    pub(crate) credentials: Option<Credentials>,
     pub(crate) buffer: Arc<Buffer>,
     pub(crate) idempotent: IdempotentMethods,
     pub(crate) view: Arc<View>,

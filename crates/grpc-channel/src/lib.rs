@@ -46,6 +46,7 @@ mod builder;
 mod call;
 mod channel;
 mod connectivity;
+pub mod credentials;
 mod error;
 mod method;
 mod picker;

@@ -1,17 +1,22 @@
 //! The settings of a channel that are about its calls.
 
+use std::fmt;
+use std::sync::Arc;
+
 use super::Builder;
 use crate::call::{AttemptsPolicy, Buffer, HedgingPolicy, RetryPolicy};
+use crate::credentials::{CallCredentials, Credentials};
 use crate::error::Error;
 use crate::service_config::{ServiceConfig, ServiceConfigError};
 
 /// How calls are sent, and sent again.
-#[derive(Debug)]
 pub(super) struct Calls {
     retry: Option<RetryPolicy>,
     hedging: Option<HedgingPolicy>,
     buffer_per_call: usize,
     buffer_per_channel: usize,
+    credentials: Option<Arc<dyn CallCredentials>>,
+    credentials_over_plaintext: bool,
     pub(super) service_config: Result<ServiceConfig, ServiceConfigError>,
 }
 
@@ -27,6 +32,8 @@ impl Default for Calls {
             hedging: None,
             buffer_per_call: PER_CALL,
             buffer_per_channel: PER_CHANNEL,
+            credentials: None,
+            credentials_over_plaintext: false,
             service_config: Ok(ServiceConfig::default()),
         }
     }
@@ -58,6 +65,30 @@ impl Calls {
     pub(super) fn buffer(&self) -> Buffer {
         Buffer::new(self.buffer_per_call, self.buffer_per_channel)
     }
+
+    /// `secure` tells whether every connection of the channel keeps what is sent secret.
+    pub(super) fn credentials(&self, secure: bool) -> Option<Credentials> {
+        let may_be_sent = secure || self.credentials_over_plaintext;
+        let source = self.credentials.clone()?;
+        Some(Credentials::new(source, may_be_sent))
+    }
+}
+
+impl fmt::Debug for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calls")
+            .field("retry", &self.retry)
+            .field("hedging", &self.hedging)
+            .field("buffer_per_call", &self.buffer_per_call)
+            .field("buffer_per_channel", &self.buffer_per_channel)
+            .field("has_credentials", &self.credentials.is_some())
+            .field(
+                "credentials_over_plaintext",
+                &self.credentials_over_plaintext,
+            )
+            .field("service_config", &self.service_config)
+            .finish()
+    }
 }
 
 // === impl Builder ===
@@ -87,6 +118,24 @@ impl Builder {
     pub fn retry_buffer(mut self, per_call: usize, per_channel: usize) -> Self {
         self.calls.buffer_per_call = per_call;
         self.calls.buffer_per_channel = per_channel;
+        self
+    }
+
+    /// What calls are authenticated by; see [`credentials`](crate::credentials). They are added to
+    /// every attempt of every call.
+    ///
+    /// A channel without TLS does not send them: its calls fail with UNAUTHENTICATED, unless
+    /// [`allow_credentials_over_plaintext_insecurely`](Self::allow_credentials_over_plaintext_insecurely)
+    /// is set.
+    pub fn credentials(mut self, credentials: impl CallCredentials) -> Self {
+        self.calls.credentials = Some(Arc::new(credentials));
+        self
+    }
+
+    /// Sends credentials also where everybody on the way can read and reuse them. It is for tests on
+    /// one machine, and for a mesh whose sidecars encrypt what the channel sends them in the clear.
+    pub fn allow_credentials_over_plaintext_insecurely(mut self) -> Self {
+        self.calls.credentials_over_plaintext = true;
         self
     }
 

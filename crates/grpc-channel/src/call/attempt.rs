@@ -127,7 +127,11 @@ impl Call {
         let (id, outgoing) = self.payload.begin();
         let sending = async {
             let candidate = self.pick(used).await?;
-            let head = self.head(previous);
+            let mut head = self.head(previous);
+            if let Some(credentials) = &self.channel.credentials {
+                let added = credentials.add(head.headers_mut(), &self.uri).await;
+                added.map_err(Failure::without_credentials)?;
+            }
             let guard = Guard::new(&candidate.subchannel, self.channel.clone());
             let response = candidate.connection.send(head, outgoing).await?;
             Ok(Answer {

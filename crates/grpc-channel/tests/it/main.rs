@@ -10,6 +10,7 @@
     reason = "a test that unwraps says what it requires"
 )]
 
+mod credentials;
 mod deadlines;
 mod dns;
 mod echo;
