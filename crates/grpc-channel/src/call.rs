@@ -134,11 +134,14 @@ impl Call {
     }
 
     async fn send(&self) -> Result<http::Response<ResponseBody>, Status> {
-        match self.attempts_policy() {
-            Some(AttemptsPolicy::Hedging(policy)) => self.hedge(policy).await,
-            Some(AttemptsPolicy::Retry(policy)) => self.retry(Some(policy)).await,
-            None => self.retry(None).await,
+        // Whether a method is idempotent is only looked up where it matters: most calls do not fail.
+        let configured = self.method.as_ref().and_then(|m| m.attempts.as_ref());
+        if let Some(AttemptsPolicy::Hedging(_)) = configured.or(self.channel.attempts.as_ref())
+            && let Some(AttemptsPolicy::Hedging(policy)) = self.attempts_policy()
+        {
+            return self.hedge(policy).await;
         }
+        self.retry().await
     }
 
     /// What its method's config says, and without that the channel's own policy for the methods that
@@ -152,10 +155,7 @@ impl Call {
     }
 
     /// Sends the call again for as long as the policy, or what no server has processed, allows it.
-    async fn retry(
-        &self,
-        policy: Option<&RetryPolicy>,
-    ) -> Result<http::Response<ResponseBody>, Status> {
+    async fn retry(&self) -> Result<http::Response<ResponseBody>, Status> {
         let mut attempts = Attempts::default();
         loop {
             let (id, result) = self.attempt(attempts.previous(), None).await;
@@ -169,6 +169,10 @@ impl Call {
             self.payload.give_up(id);
             let failed = ended.failed(self.payload.is_replayable());
             let throttle = self.channel.throttle.as_ref();
+            let policy = match self.attempts_policy() {
+                Some(AttemptsPolicy::Retry(policy)) => Some(policy),
+                Some(AttemptsPolicy::Hedging(_)) | None => None,
+            };
             match attempts.decide(policy, throttle, failed, fastrand::f64()) {
                 Decision::Report => return self.report(ended),
                 // The driver and the balancer may need a turn to see what this call has just seen.

@@ -17,7 +17,7 @@ use http::{HeaderMap, Uri};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
-pub use self::basic::{BasicCredentials, InvalidUserId};
+pub use self::basic::{BasicCredentials, InvalidBasicCredentials};
 pub use self::bearer_file::BearerTokenFile;
 pub use self::function::{FromFn, from_fn};
 

@@ -55,7 +55,7 @@ impl Throttle {
     }
 
     /// Counts an attempt that failed in a way that its policy would retry, or whose server asked not
-    /// to be asked again.
+    /// to be asked again. Failures after the response has begun are not counted, as in grpc-go.
     pub(crate) fn failed(&self) {
         self.update(|tokens| tokens.saturating_sub(FAILURE));
     }

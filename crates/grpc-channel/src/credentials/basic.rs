@@ -16,11 +16,11 @@ use super::{CallCredentials, CallInfo, CredentialsError};
 #[derive(Clone)]
 pub struct BasicCredentials(MetadataValue<Ascii>);
 
-/// A name that cannot be sent by the Basic scheme.
+/// A name or a password that the Basic scheme cannot carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a name without a colon and without control characters, and such a password")]
 #[non_exhaustive]
-pub struct InvalidUserId;
+pub struct InvalidBasicCredentials;
 
 // === impl BasicCredentials ===
 
@@ -28,14 +28,14 @@ impl BasicCredentials {
     /// # Errors
     ///
     /// When the name has a colon, or either has a control character: RFC 7617 forbids them.
-    pub fn new(name: &str, password: &str) -> Result<Self, InvalidUserId> {
+    pub fn new(name: &str, password: &str) -> Result<Self, InvalidBasicCredentials> {
         let forbidden = |text: &str| text.chars().any(char::is_control);
         if name.contains(':') || forbidden(name) || forbidden(password) {
-            return Err(InvalidUserId);
+            return Err(InvalidBasicCredentials);
         }
         let encoded = STANDARD.encode(format!("{name}:{password}"));
         let value = format!("Basic {encoded}").parse();
-        value.map(Self).map_err(|_| InvalidUserId)
+        value.map(Self).map_err(|_| InvalidBasicCredentials)
     }
 }
 

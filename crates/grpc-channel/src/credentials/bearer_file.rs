@@ -18,7 +18,7 @@ const FRESH: Duration = Duration::from_secs(1);
 /// A token in a file, sent as `authorization: Bearer …` ([RFC 6750]); white space around it is left
 /// out.
 ///
-/// The file is read by the first call and again by calls later on, at most once in an interval, 1 s
+/// The file is read by calls until there is a token, and from then on by one call in an interval, 1 s
 /// unless it is set. It is read by its path and as a whole each time, so a token that is replaced by
 /// a new link, as Kubernetes does with projected tokens and secrets, is found. While the file cannot
 /// be read or has no token in it, the last token is used, and a warning is logged; without one, calls
