@@ -1,5 +1,7 @@
 //! The settings of a channel, until it connects.
 
+mod calls;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +9,10 @@ use http::HeaderValue;
 use http::uri::Scheme;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::calls::Calls;
 use crate::backoff::Backoff;
 use crate::balancer::{self, Balancer, View};
-use crate::call::RetryPolicy;
+use crate::call::Throttle;
 use crate::channel::{Channel, Inner};
 use crate::error::Error;
 use crate::health::Check;
@@ -19,6 +22,7 @@ use crate::policy::{OutlierDetection, Policy};
 use crate::resolver::EndpointSlices;
 use crate::resolver::dns::{self, Dns};
 use crate::resolver::{Endpoint, Fixed, Publisher, Resolve, Subscriber};
+use crate::service_config::ServiceConfig;
 use crate::subchannel::{self, Connections};
 use crate::target::{Kind, Target};
 #[cfg(feature = "tls")]
@@ -40,8 +44,7 @@ pub struct Builder {
     dns: dns::Config,
     user_agent: Option<String>,
     wait_for_ready: bool,
-    retry: Option<RetryPolicy>,
-    retry_buffer: usize,
+    calls: Calls,
     idempotent: Result<IdempotentMethods, DescriptorError>,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
@@ -51,8 +54,6 @@ pub struct Builder {
 
 impl Builder {
     pub(crate) fn new(target: String) -> Self {
-        /// What one call may keep for a retry; gRPC's per-RPC default.
-        const RETRY_BUFFER: usize = 256 << 10;
         /// A hundred connections in one round trip of 1 ms are 10,000 in a tenth of a second, and
         /// few enough for the listen queue of a peer that all of them lead to.
         const MAX_CONNECTING: usize = 100;
@@ -65,8 +66,7 @@ impl Builder {
             dns: dns::Config::default(),
             user_agent: None,
             wait_for_ready: false,
-            retry: Some(RetryPolicy::default()),
-            retry_buffer: RETRY_BUFFER,
+            calls: Calls::default(),
             idempotent: Ok(IdempotentMethods::default()),
             #[cfg(feature = "tls")]
             tls: None,
@@ -173,12 +173,6 @@ impl Builder {
         self
     }
 
-    /// How idempotent calls are retried; `None` never does. Default: [`RetryPolicy::default`].
-    pub fn retry(mut self, policy: impl Into<Option<RetryPolicy>>) -> Self {
-        self.retry = policy.into();
-        self
-    }
-
     /// Which methods may be retried: those that the descriptors mark with
     /// `option idempotency_level`. May be called for several sets. Without it only calls that no
     /// server has processed are sent again.
@@ -236,9 +230,14 @@ impl Builder {
     }
 
     fn spawn(mut self, target: &Target, resolver: impl Resolve) -> Result<Channel, Error> {
+        let asked =
+            std::mem::replace(&mut self.calls.service_config, Ok(ServiceConfig::default()))?;
+        self.heed(&asked);
         self.check()?;
         let user_agent = self.user_agent_header()?;
         let scheme = self.secure(target)?;
+        let (attempts, buffer) = (self.calls.attempts(), self.calls.buffer());
+        let credentials = self.calls.credentials(scheme == Scheme::HTTPS);
         let idempotent = self.idempotent?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::no_runtime())?;
 
@@ -266,12 +265,30 @@ impl Builder {
             scheme,
             user_agent,
             wait_for_ready: self.wait_for_ready,
-            retry: self.retry,
-            retry_buffer: self.retry_buffer,
+            attempts,
+            credentials,
+            methods: asked.methods,
+            throttle: asked.throttling.map(Throttle::new),
+            buffer: Arc::new(buffer),
             idempotent,
             view,
             _tasks: tasks,
         }))
+    }
+
+    /// Takes over what the service config says about balancing and health.
+    fn heed(&mut self, asked: &ServiceConfig) {
+        if let Some(balancing) = &asked.balancing {
+            self.balancing.policy = balancing.policy.clone();
+            self.balancing
+                .outlier_detection
+                .clone_from(&balancing.outlier_detection);
+            // A subset of more addresses than can be counted is all of them.
+            self.subset = balancing.subset.and_then(|size| size.try_into().ok());
+        }
+        if let Some(service) = &asked.health_service {
+            self.balancing.health_service = Some(service.as_str().into());
+        }
     }
 
     /// Prepares TLS, if it is wanted, and says the scheme of the requests.
@@ -347,14 +364,7 @@ impl Builder {
                 "time and timeout of more than 0 s",
             )?;
         }
-        if let Some(retry) = &self.retry {
-            expect(
-                (2..=5).contains(&retry.max_attempts) && retry.backoff_multiplier > 0.0,
-                "retry",
-                "max_attempts from 2 to 5 and backoff_multiplier > 0",
-            )?;
-        }
-        Ok(())
+        self.calls.check()
     }
 
     fn user_agent_header(&self) -> Result<HeaderValue, Error> {

@@ -1,8 +1,14 @@
-//! One call: a pick, an attempt on the connection that was picked, and perhaps another.
+//! One call: its settings, and its attempts until one of them counts.
 
+mod attempt;
+mod buffer;
+mod hedging;
+mod message_limit;
 mod options;
 mod payload;
+mod pushback;
 mod retry;
+mod throttle;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -10,39 +16,43 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
+use http::{HeaderMap, Uri, header};
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+pub(crate) use self::attempt::Guard;
+use self::attempt::{Answer, Ended};
+pub(crate) use self::buffer::Buffer;
+pub use self::hedging::HedgingPolicy;
+pub(crate) use self::message_limit::MessageLimit;
 pub use self::options::WaitForReady;
-pub(crate) use self::payload::{Cursor, Payload, Replay};
+pub(crate) use self::payload::{Cursor, Outgoing, Payload, Replay};
 pub use self::retry::RetryPolicy;
 use self::retry::{Attempts, Decision};
+pub(crate) use self::throttle::{Throttle, Throttling};
 use crate::channel::Inner;
-use crate::picker::{Candidate, Picker};
-use crate::subchannel::Subchannel;
-use crate::transport::{Failure, Progress, ResponseBody};
+use crate::picker::Picker;
+use crate::service_config::Method;
+use crate::transport::{Committed, ResponseBody};
 
-/// What gRFC A6 calls a retry by policy announces itself with.
-const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
+/// What makes more than one attempt of a call. A method is retried or hedged, never both.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum AttemptsPolicy {
+    Retry(RetryPolicy),
+    Hedging(HedgingPolicy),
+}
 
 /// A call on its way.
 struct Call {
     channel: Arc<Inner>,
+    /// What the service config says about its method.
+    method: Option<Arc<Method>>,
     uri: Uri,
     headers: HeaderMap,
     payload: Payload,
     wait_for_ready: bool,
     deadline: Option<Instant>,
-    attempts: Attempts,
-}
-
-/// Counts an attempt's end, however it ends, and keeps the channel alive until then.
-pub(crate) struct Guard {
-    subchannel: Arc<Subchannel>,
-    ok: bool,
-    _channel: Arc<Inner>,
 }
 
 /// Sends one request. Dropping the future cancels the call.
@@ -50,7 +60,7 @@ pub(crate) async fn run(
     channel: Arc<Inner>,
     request: http::Request<Body>,
 ) -> Result<http::Response<ResponseBody>, Status> {
-    let mut call = Call::prepare(channel, request).await?;
+    let call = Call::prepare(channel, request).await?;
     let Some(deadline) = call.deadline else {
         return call.send().await;
     };
@@ -86,132 +96,129 @@ pub(crate) fn code_of(headers: &HeaderMap) -> Option<Code> {
 impl Call {
     async fn prepare(channel: Arc<Inner>, request: http::Request<Body>) -> Result<Self, Status> {
         let (mut head, body) = request.into_parts();
-        let mut body = Some(body);
-        let limit = channel.retry_buffer;
+        let method = channel.methods.get(head.uri.path()).cloned();
+        let settings = method.as_deref();
+        let wait_for_ready = head
+            .extensions
+            .get::<WaitForReady>()
+            .map(|wait| wait.0)
+            .or(settings.and_then(|method| method.wait_for_ready))
+            .unwrap_or(channel.wait_for_ready);
+        let timeout = [
+            options::timeout(&head.headers),
+            settings.and_then(|method| method.timeout),
+        ];
+        let timeout = timeout.into_iter().flatten().min();
+
+        let limit = settings.and_then(|method| method.max_request_bytes);
+        let mut parts = Some((body, MessageLimit::requests(limit), channel.buffer.begin()));
         let payload = poll_fn(|cx| {
-            // The closure completes the first time it is polled, so there is a body.
-            let body = body.take().unwrap_or_default();
-            Poll::Ready(Payload::gather(body, limit, cx))
+            // The closure completes the first time it is polled, so the parts are there.
+            Poll::Ready(match parts.take() {
+                Some((body, limit, kept)) => Payload::gather(body, limit, kept, cx),
+                None => Err(Status::internal("a request was gathered twice")),
+            })
         })
         .await?;
         head.headers
             .insert(header::USER_AGENT, channel.user_agent.clone());
-        let wait_for_ready = head
-            .extensions
-            .get::<WaitForReady>()
-            .map_or(channel.wait_for_ready, |wait| wait.0);
         Ok(Self {
             uri: uri(&channel, head.uri.path_and_query())?,
-            deadline: options::timeout(&head.headers).map(|timeout| Instant::now() + timeout),
+            deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             headers: head.headers,
             payload,
             wait_for_ready,
-            attempts: Attempts::default(),
+            method,
             channel,
         })
     }
 
-    async fn send(&mut self) -> Result<http::Response<ResponseBody>, Status> {
-        loop {
-            let candidate = self.pick().await?;
-            let guard = Guard::new(&candidate.subchannel, self.channel.clone());
-            let place = candidate.pool.reserve().await;
-            let failure = match place.send(self.head(), &self.payload).await {
-                Ok(response) => match refusal(&response) {
-                    None => return Ok(self.commit(response, guard)),
-                    Some(code) => match self.decide(Progress::Unknown, code) {
-                        Decision::After(wait) => {
-                            drop((response, guard));
-                            tokio::time::sleep(wait).await;
-                            continue;
-                        }
-                        Decision::Transparent | Decision::Report => {
-                            return Ok(self.commit(response, guard));
-                        }
-                    },
-                },
-                Err(failure) => failure,
-            };
-            drop(guard);
-            self.recover(failure).await?;
+    async fn send(&self) -> Result<http::Response<ResponseBody>, Status> {
+        // Whether a method is idempotent is only looked up where it matters: most calls do not fail.
+        let configured = self.method.as_ref().and_then(|m| m.attempts.as_ref());
+        if let Some(AttemptsPolicy::Hedging(_)) = configured.or(self.channel.attempts.as_ref())
+            && let Some(AttemptsPolicy::Hedging(policy)) = self.attempts_policy()
+        {
+            return self.hedge(policy).await;
         }
+        self.retry().await
     }
 
-    /// The replica to use. Waits while one is being made, and, if the call wants it, also while
-    /// none can be.
-    async fn pick(&self) -> Result<Candidate, Status> {
-        let slot = &self.channel.view.picker;
-        slot.wait(|picker| match picker {
-            Picker::Ready(rotation) => Some(Ok(rotation.pick().clone())),
-            Picker::Fail(why) if !self.wait_for_ready => Some(Err(why.status())),
-            Picker::Fail(_) | Picker::Queue => None,
+    /// What its method's config says, and without that the channel's own policy for the methods that
+    /// may be sent twice.
+    fn attempts_policy(&self) -> Option<&AttemptsPolicy> {
+        let configured = self.method.as_ref().and_then(|m| m.attempts.as_ref());
+        configured.or_else(|| {
+            let policy = self.channel.attempts.as_ref();
+            policy.filter(|_| self.channel.idempotent.contains(self.uri.path()))
         })
-        .await
     }
 
-    fn head(&self) -> http::Request<()> {
-        let mut request = http::Request::new(());
-        *request.method_mut() = Method::POST;
-        *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = self.uri.clone();
-        let mut headers = self.headers.clone();
-        if let Some(deadline) = self.deadline {
-            options::set_timeout(
-                &mut headers,
-                deadline.saturating_duration_since(Instant::now()),
-            );
+    /// Sends the call again for as long as the policy, or what no server has processed, allows it.
+    async fn retry(&self) -> Result<http::Response<ResponseBody>, Status> {
+        let mut attempts = Attempts::default();
+        loop {
+            let (id, result) = self.attempt(attempts.previous(), None).await;
+            let ended = match Ended::of(result) {
+                Ok(answer) => return Ok(self.commit(answer)),
+                Err(ended) => ended,
+            };
+            if let Some(error) = self.payload.take_error() {
+                return Err(error);
+            }
+            self.payload.give_up(id);
+            let failed = ended.failed(self.payload.is_replayable());
+            let throttle = self.channel.throttle.as_ref();
+            let policy = match self.attempts_policy() {
+                Some(AttemptsPolicy::Retry(policy)) => Some(policy),
+                Some(AttemptsPolicy::Hedging(_)) | None => None,
+            };
+            match attempts.decide(policy, throttle, failed, fastrand::f64()) {
+                Decision::Report => return self.report(ended),
+                // The driver and the balancer may need a turn to see what this call has just seen.
+                Decision::Transparent => {
+                    drop(ended);
+                    tokio::task::yield_now().await;
+                }
+                Decision::After(wait) => {
+                    drop(ended);
+                    tokio::time::sleep(wait).await;
+                }
+            }
         }
-        let previous = self.attempts.previous();
-        if previous > 0 {
-            headers.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(previous));
-        }
-        *request.headers_mut() = headers;
-        request
     }
 
     /// Hands the response to the caller; from here on nothing is sent again.
-    fn commit(
-        &self,
-        mut response: http::Response<ResponseBody>,
-        mut guard: Guard,
-    ) -> http::Response<ResponseBody> {
-        self.payload.commit();
+    fn commit(&self, answer: Answer) -> http::Response<ResponseBody> {
+        let Answer {
+            mut response,
+            mut guard,
+            id,
+        } = answer;
+        self.payload.commit(id);
         // A response of trailers only has its status in its head.
-        guard.ok = code_of(response.headers()) == Some(Code::Ok);
-        let deadline = self
-            .deadline
-            .map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
-        response
-            .body_mut()
-            .attach(guard, deadline, self.payload.replay());
+        guard.note(code_of(response.headers()));
+        let limit = self.method.as_ref().and_then(|m| m.max_response_bytes);
+        response.body_mut().attach(Committed {
+            guard,
+            deadline: self
+                .deadline
+                .map(|deadline| Box::pin(tokio::time::sleep_until(deadline))),
+            limit: MessageLimit::responses(limit),
+            request: self.payload.replay(),
+        });
         response
     }
 
-    /// Returns when the call is to be sent again.
-    async fn recover(&mut self, failure: Failure) -> Result<(), Status> {
-        if let Some(error) = self.payload.take_error() {
-            return Err(error);
+    /// Hands a failure to the caller.
+    fn report(&self, ended: Ended) -> Result<http::Response<ResponseBody>, Status> {
+        match ended {
+            Ended::Answered(answer) => Ok(self.commit(*answer)),
+            Ended::Failed(failure) if is_deadline(&failure.status, self.deadline) => {
+                Err(deadline_exceeded())
+            }
+            Ended::Failed(failure) => Err(failure.status),
         }
-        if is_deadline(&failure.status, self.deadline) {
-            return Err(deadline_exceeded());
-        }
-        match self.decide(failure.progress, failure.status.code()) {
-            // The driver and the balancer may need a turn to see what this call has just seen.
-            Decision::Transparent => tokio::task::yield_now().await,
-            Decision::After(wait) => tokio::time::sleep(wait).await,
-            Decision::Report => return Err(failure.status),
-        }
-        Ok(())
-    }
-
-    fn decide(&mut self, progress: Progress, code: Code) -> Decision {
-        if !self.payload.rewind() && progress != Progress::NotSent {
-            return Decision::Report;
-        }
-        let idempotent = self.channel.idempotent.contains(self.uri.path());
-        let policy = self.channel.retry.as_ref().filter(|_| idempotent);
-        self.attempts
-            .decide(policy, progress, code, fastrand::f64())
     }
 
     /// A call that waits for a replica until its deadline is told what it waited for.
@@ -229,11 +236,6 @@ impl Call {
     }
 }
 
-/// The code of a response that is nothing but an error, and so may be followed by another attempt.
-fn refusal(response: &http::Response<ResponseBody>) -> Option<Code> {
-    code_of(response.headers()).filter(|code| *code != Code::Ok)
-}
-
 /// The request's path at the target's authority, never at a replica's address.
 fn uri(channel: &Inner, path: Option<&PathAndQuery>) -> Result<Uri, Status> {
     let mut parts = http::uri::Parts::default();
@@ -241,28 +243,4 @@ fn uri(channel: &Inner, path: Option<&PathAndQuery>) -> Result<Uri, Status> {
     parts.authority = Some(channel.authority.clone());
     parts.path_and_query = path.cloned();
     Uri::from_parts(parts).map_err(|error| Status::internal(format!("no method path: {error}")))
-}
-
-// === impl Guard ===
-
-impl Guard {
-    fn new(subchannel: &Arc<Subchannel>, channel: Arc<Inner>) -> Self {
-        subchannel.calls.start();
-        Self {
-            subchannel: subchannel.clone(),
-            ok: false,
-            _channel: channel,
-        }
-    }
-
-    /// The call has ended with this code, if the peer sent one.
-    pub(crate) fn ended(mut self, code: Option<Code>) {
-        self.ok |= code == Some(Code::Ok);
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.subchannel.calls.end(self.ok);
-    }
 }

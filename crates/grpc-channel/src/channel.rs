@@ -14,10 +14,12 @@ use tower_service::Service;
 
 use crate::balancer::View;
 use crate::builder::Builder;
-use crate::call::{self, RetryPolicy};
+use crate::call::{self, AttemptsPolicy, Buffer, Throttle};
+use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::method::IdempotentMethods;
 use crate::policy::Policy;
+use crate::service_config::Methods;
 use crate::stats::Stats;
 use crate::transport::ResponseBody;
 
@@ -35,8 +37,13 @@ pub(crate) struct Inner {
     pub(crate) scheme: Scheme,
     pub(crate) user_agent: HeaderValue,
     pub(crate) wait_for_ready: bool,
-    pub(crate) retry: Option<RetryPolicy>,
-    pub(crate) retry_buffer: usize,
+    /// For the methods that are idempotent and that the service config says nothing about.
+    pub(crate) attempts: Option<AttemptsPolicy>,
+    /// The calls' part of the service config.
+    pub(crate) methods: Methods,
+    pub(crate) throttle: Option<Throttle>,
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) buffer: Arc<Buffer>,
     pub(crate) idempotent: IdempotentMethods,
     pub(crate) view: Arc<View>,
     /// The resolver and the balancer.

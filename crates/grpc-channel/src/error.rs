@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::method::DescriptorError;
+use crate::service_config::ServiceConfigError;
 use crate::target::TargetError;
 
 /// Why a channel cannot be made.
@@ -20,6 +21,8 @@ enum Kind {
     Target(TargetError),
     #[error(transparent)]
     Descriptors(DescriptorError),
+    #[error(transparent)]
+    ServiceConfig(ServiceConfigError),
     #[error("the setting {name} is not valid: expected {expected}")]
     Setting {
         name: &'static str,
@@ -56,5 +59,11 @@ impl From<TargetError> for Error {
 impl From<DescriptorError> for Error {
     fn from(error: DescriptorError) -> Self {
         Self(Arc::new(Kind::Descriptors(error)))
+    }
+}
+
+impl From<ServiceConfigError> for Error {
+    fn from(error: ServiceConfigError) -> Self {
+        Self(Arc::new(Kind::ServiceConfig(error)))
     }
 }

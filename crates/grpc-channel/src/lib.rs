@@ -27,6 +27,9 @@
 //! | a replica is removed from the name | calls in flight there finish; new ones go elsewhere |
 //! | a replica drains (GOAWAY) | the same, and what it did not process is sent elsewhere, up to ten times |
 //! | a replica is killed | idempotent calls are sent elsewhere; others fail with UNAVAILABLE, since the replica may have processed them |
+//! | a replica is slow | hedged calls are also sent to another, see [`HedgingPolicy`] |
+//! | too many calls fail | with `retryThrottling` in the [service config](Builder::service_config) nothing is sent twice |
+//! | a server pushes back (`grpc-retry-pushback-ms`) | it is asked again when it says, or not at all |
 //! | a replica stops answering | keepalive pings find it, see [`Keepalive`] |
 //! | DNS gives nothing, NXDOMAIN or no answer | the addresses that are known are kept; with none, calls fail with UNAVAILABLE and say why, or wait, see [`WaitForReady`] |
 //! | nothing can be reached | calls fail with UNAVAILABLE and say what is wrong with each address, or wait |
@@ -47,7 +50,7 @@
 //!
 //! # What it does not do (yet)
 //!
-//! Service config, hedging, failover between targets.
+//! Failover between targets of different priority.
 
 mod backoff;
 mod balancer;
@@ -55,6 +58,7 @@ mod builder;
 mod call;
 mod channel;
 mod connectivity;
+pub mod credentials;
 mod error;
 mod health;
 mod method;
@@ -62,6 +66,7 @@ mod outlier;
 mod picker;
 mod policy;
 pub mod resolver;
+mod service_config;
 mod stats;
 mod subchannel;
 mod subset;
@@ -73,7 +78,7 @@ mod unavailable;
 
 pub use self::backoff::Backoff;
 pub use self::builder::Builder;
-pub use self::call::{RetryPolicy, WaitForReady};
+pub use self::call::{HedgingPolicy, RetryPolicy, WaitForReady};
 pub use self::channel::Channel;
 pub use self::connectivity::State;
 pub use self::error::Error;

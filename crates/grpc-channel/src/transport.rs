@@ -21,6 +21,7 @@ use std::time::Duration;
 pub(crate) use self::connection::{Connection, Driver, Reservation};
 pub use self::disconnect::Disconnect;
 pub use self::keepalive::Keepalive;
+pub(crate) use self::response::Committed;
 pub use self::response::ResponseBody;
 pub(crate) use self::room::Room;
 pub(crate) use self::socket::Plain;

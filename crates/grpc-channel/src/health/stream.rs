@@ -13,7 +13,7 @@ use prost::Message as _;
 use tonic::Status;
 
 use super::{Check, Health, Unhealthy};
-use crate::call::Payload;
+use crate::call::Outgoing;
 use crate::transport::Connection;
 
 const PATH: &str = "/grpc.health.v1.Health/Watch";
@@ -55,8 +55,9 @@ pub(super) async fn watch(
     service: &str,
     mut report: impl FnMut(Health),
 ) -> Status {
-    let payload = Payload::Complete(vec![request(service)]);
-    let response = match connection.reserve().send(head(check), &payload).await {
+    let asked = [request(service)];
+    let place = connection.reserve();
+    let response = match place.send(head(check), Outgoing::Complete(&asked)).await {
         Ok(response) => response,
         Err(failure) => return failure.status,
     };

@@ -10,19 +10,19 @@ use tokio_util::task::AbortOnDropHandle;
 use super::connection::Reservation;
 use super::response::ResponseBody;
 use super::stream_error::Failure;
-use crate::call::{Cursor, Payload};
+use crate::call::{Cursor, Outgoing};
 
 // === impl Reservation ===
 
 impl Reservation {
     /// Sends a request and waits for the head of its response.
     ///
-    /// A payload that is at hand as a whole is written from here; one that is still being made gets
+    /// A request that is at hand as a whole is written from here; one that is still being made gets
     /// a task, because a caller that waits for a response does not drive its own request.
     pub(crate) async fn send(
         self,
         head: http::Request<()>,
-        payload: &Payload,
+        request: Outgoing<'_>,
     ) -> Result<http::Response<ResponseBody>, Failure> {
         let Self {
             connection,
@@ -36,7 +36,7 @@ impl Reservation {
         poll_fn(|cx| sender.poll_ready(cx))
             .await
             .map_err(not_sent)?;
-        let nothing = matches!(payload, Payload::Complete(frames) if frames.is_empty());
+        let nothing = matches!(request, Outgoing::Complete([]));
         let (response, stream) = match sender.send_request(head, nothing) {
             Ok(streams) => streams,
             // A connection that would take another request refused this one for what it is, and so
@@ -48,13 +48,13 @@ impl Reservation {
         };
         drop(sender);
 
-        let pump = match payload {
-            Payload::Complete(frames) => {
+        let pump = match request {
+            Outgoing::Complete(frames) => {
                 write(stream, frames);
                 None
             }
-            Payload::Streaming(replay) => {
-                let pump = tokio::spawn(pump(replay.cursor(), stream));
+            Outgoing::Streaming(cursor) => {
+                let pump = tokio::spawn(pump(cursor, stream));
                 Some(AbortOnDropHandle::new(pump))
             }
         };

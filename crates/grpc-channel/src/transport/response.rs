@@ -13,7 +13,7 @@ use tonic::Status;
 
 use super::connection::InFlight;
 use super::stream_error::status;
-use crate::call::{Guard, Replay, deadline_exceeded, is_deadline};
+use crate::call::{Guard, MessageLimit, Replay, deadline_exceeded, is_deadline};
 use crate::resolver::Address;
 
 /// The body of a response: its messages and then its trailers.
@@ -31,13 +31,19 @@ struct Live {
     stream: RecvStream,
     /// Whether the last message has come.
     trailers: bool,
-    deadline: Option<Pin<Box<Sleep>>>,
-    guard: Option<Guard>,
     in_flight: InFlight,
-    /// A request that is still being made, whose own error explains why its stream was reset.
-    request: Option<Replay>,
+    committed: Option<Committed>,
     /// Ends the request's own task with the call.
     _pump: Option<AbortOnDropHandle<()>>,
+}
+
+/// What belongs to the call as a whole, from when this became its response.
+pub(crate) struct Committed {
+    pub(crate) guard: Guard,
+    pub(crate) deadline: Option<Pin<Box<Sleep>>>,
+    pub(crate) limit: Option<MessageLimit>,
+    /// A request that is still being made, whose own error explains why its stream was reset.
+    pub(crate) request: Option<Replay>,
 }
 
 // === impl ResponseBody ===
@@ -54,33 +60,24 @@ impl ResponseBody {
             live: Some(Live {
                 stream,
                 trailers: false,
-                deadline: None,
-                guard: None,
                 in_flight,
-                request: None,
+                committed: None,
                 _pump: pump,
             }),
         }
     }
 
     /// Hands over what belongs to the call as a whole.
-    pub(crate) fn attach(
-        &mut self,
-        guard: Guard,
-        deadline: Option<Pin<Box<Sleep>>>,
-        request: Option<Replay>,
-    ) {
+    pub(crate) fn attach(&mut self, committed: Committed) {
         if let Some(live) = &mut self.live {
-            live.guard = Some(guard);
-            live.deadline = deadline;
-            live.request = request;
+            live.committed = Some(committed);
         }
     }
 
     fn end(&mut self, code: Option<tonic::Code>) {
         let live = self.live.take();
-        if let Some(guard) = live.and_then(|live| live.guard) {
-            guard.ended(code);
+        if let Some(committed) = live.and_then(|live| live.committed) {
+            committed.guard.ended(code);
         }
     }
 }
@@ -123,9 +120,8 @@ impl Live {
         cx: &mut Context<'_>,
         address: &Address,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if let Some(deadline) = &mut self.deadline
-            && deadline.as_mut().poll(cx).is_ready()
-        {
+        let deadline = self.committed.as_mut().and_then(|c| c.deadline.as_mut());
+        if deadline.is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Some(Err(deadline_exceeded())));
         }
         if !self.trailers {
@@ -133,6 +129,10 @@ impl Live {
                 Some(Ok(data)) => {
                     // It fails only for a stream that is gone, which the next poll reports.
                     let _ = self.stream.flow_control().release_capacity(data.len());
+                    let limit = self.committed.as_mut().and_then(|c| c.limit.as_mut());
+                    if let Some(Err(status)) = limit.map(|limit| limit.check(&data)) {
+                        return Poll::Ready(Some(Err(status)));
+                    }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(self.failure(&error, address)))),
@@ -146,11 +146,14 @@ impl Live {
     }
 
     fn failure(&self, error: &h2::Error, address: &Address) -> Status {
-        if let Some(own) = self.request.as_ref().and_then(Replay::take_error) {
+        let committed = self.committed.as_ref();
+        let request = committed.and_then(|c| c.request.as_ref());
+        if let Some(own) = request.and_then(Replay::take_error) {
             return own;
         }
         let status = status(error, address, self.in_flight.given_up());
-        let deadline = self.deadline.as_ref().map(|sleep| sleep.deadline());
+        let deadline = committed.and_then(|c| c.deadline.as_ref());
+        let deadline = deadline.map(|sleep| sleep.deadline());
         if is_deadline(&status, deadline) {
             return deadline_exceeded();
         }

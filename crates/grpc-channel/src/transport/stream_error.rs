@@ -25,11 +25,22 @@ pub(crate) enum Progress {
     Refused,
     /// The server may have processed it.
     Unknown,
+    /// There was no replica to send it to; to ask again would give the same answer.
+    NoReplica,
 }
 
 // === impl Failure ===
 
 impl Failure {
+    /// There was nothing to authenticate the call with. It was not sent, but what was asked for it
+    /// may be as busy as a server, so the policy decides.
+    pub(crate) fn without_credentials(status: Status) -> Self {
+        Self {
+            status,
+            progress: Progress::Unknown,
+        }
+    }
+
     /// The connection took no stream.
     pub(super) fn not_sent(error: &h2::Error, address: &Address) -> Self {
         Self {

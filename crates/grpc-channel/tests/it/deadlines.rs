@@ -14,7 +14,7 @@ use crate::{bounded, wait_until};
 /// Long enough to be seen, short enough to be waited for.
 const SHORT: Duration = Duration::from_millis(300);
 
-fn timeout(seen: &Seen) -> Duration {
+pub(crate) fn timeout(seen: &Seen) -> Duration {
     let text = seen.header("grpc-timeout").expect("there is a deadline");
     let (value, unit) = text.split_at(text.len() - 1);
     let value = value.parse().expect("a number");

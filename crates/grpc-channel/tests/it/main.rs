@@ -11,11 +11,13 @@
 )]
 
 mod connections;
+mod credentials;
 mod deadlines;
 mod dns;
 mod echo;
 mod frames;
 mod health;
+mod hedging;
 mod keepalive;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
@@ -29,6 +31,7 @@ mod policies;
 mod raw;
 mod replica;
 mod retries;
+mod service_config;
 mod services;
 mod spread;
 mod stats;

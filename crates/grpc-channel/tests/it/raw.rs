@@ -7,6 +7,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use prost::Message as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tonic::Code;
 
 use crate::echo::Message;
 use crate::replica::unused_address;
@@ -197,10 +198,8 @@ impl Peer {
 
     /// Begins a response.
     pub(crate) async fn head(&mut self, stream: u32) {
-        let mut block = BytesMut::new();
-        block.put_u8(0x88); // `:status: 200`, which is in HPACK's static table
-        field(&mut block, "content-type", "application/grpc");
-        self.frame(HEADERS, END_HEADERS, stream, &block).await;
+        self.frame(HEADERS, END_HEADERS, stream, &head_block())
+            .await;
     }
 
     /// Answers with one message and OK.
@@ -212,8 +211,24 @@ impl Peer {
         data.put_u32(encoded.len().try_into().expect("a short message"));
         data.put_slice(&encoded);
         self.frame(DATA, 0, stream, &data).await;
-        let mut block = BytesMut::new();
-        field(&mut block, "grpc-status", "0");
+        self.trailers(stream, Code::Ok, None).await;
+    }
+
+    /// Ends a response, perhaps with a word on when to try again.
+    pub(crate) async fn trailers(&mut self, stream: u32, code: Code, pushback: Option<&str>) {
+        self.end(stream, BytesMut::new(), code, pushback).await;
+    }
+
+    /// Answers with trailers only, as servers send an error before anything else.
+    pub(crate) async fn refuse(&mut self, stream: u32, code: Code, pushback: Option<&str>) {
+        self.end(stream, head_block(), code, pushback).await;
+    }
+
+    async fn end(&mut self, stream: u32, mut block: BytesMut, code: Code, pushback: Option<&str>) {
+        field(&mut block, "grpc-status", &i32::from(code).to_string());
+        if let Some(pushback) = pushback {
+            field(&mut block, "grpc-retry-pushback-ms", pushback);
+        }
         self.frame(HEADERS, END_HEADERS | END_STREAM, stream, &block)
             .await;
     }
@@ -240,6 +255,14 @@ impl Peer {
         let written = self.stream.write_all(&Bytes::from(frame)).await;
         written.expect("the client reads");
     }
+}
+
+/// The header fields of every response.
+fn head_block() -> BytesMut {
+    let mut block = BytesMut::new();
+    block.put_u8(0x88); // `:status: 200`, which is in HPACK's static table
+    field(&mut block, "content-type", "application/grpc");
+    block
 }
 
 /// A header field that HPACK takes as it is, without indexing.

@@ -1,12 +1,16 @@
 //! Calls that a policy sends again.
 
-use futures_util::stream;
-use grpc_channel::RetryPolicy;
-use tonic::Code;
+use std::time::{Duration, Instant};
 
-use crate::bounded;
+use futures_util::stream;
+use grpc_channel::{Channel, RetryPolicy};
+use tokio::task::JoinHandle;
+use tonic::{Code, Status};
+
 use crate::echo::{Client, Method, message};
-use crate::replica::{replicas, to};
+use crate::raw::{Event, Listener, Peer};
+use crate::replica::{builder, replicas, to};
+use crate::{bounded, wait_until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idempotent_call_that_is_refused_is_sent_again_and_says_how_often() {
@@ -83,6 +87,109 @@ async fn a_stream_of_requests_is_sent_again_if_it_was_kept() {
         let status = client.import(stream::iter(too_much)).await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable);
         assert_eq!(replica.started(), 3, "what was not kept is sent once");
+    })
+    .await;
+}
+
+/// A call of an idempotent method on one raw connection.
+async fn raw(policy: RetryPolicy) -> (Channel, Peer, JoinHandle<Result<Code, Status>>) {
+    let listener = Listener::bind().await;
+    let channel = builder(listener.target()).retry(policy).connect().unwrap();
+    let peer = listener.peer().await;
+    let client = Client::new(&channel);
+    let call = tokio::spawn(async move { client.call(Method::Read).await.map(|_| Code::Ok) });
+    (channel, peer, call)
+}
+
+/// A policy whose own wait is longer than a test.
+fn patient() -> RetryPolicy {
+    RetryPolicy {
+        initial_backoff: Duration::from_mins(5),
+        max_backoff: Duration::from_mins(5),
+        ..RetryPolicy::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_says_when_is_asked_then_whatever_the_backoff() {
+    bounded(async {
+        let (_channel, mut peer, call) = raw(patient()).await;
+        let asked = Duration::from_millis(100);
+        let (mut stream, _) = peer.request().await;
+        for _ in 0..3 {
+            let refused = Instant::now();
+            peer.refuse(stream, Code::Unavailable, Some("100")).await;
+            let (next, messages) = peer.request().await;
+            assert!(refused.elapsed() >= asked, "it must not come sooner");
+            assert_eq!(messages, [message("hello")]);
+            stream = next;
+        }
+        peer.refuse(stream, Code::Unavailable, Some("100")).await;
+        let status = call.await.unwrap().unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "four attempts are all");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_says_never_or_nonsense_is_not_asked_again() {
+    for pushback in ["-1", "soon", ""] {
+        bounded(async {
+            let (channel, mut peer, call) = raw(RetryPolicy::default()).await;
+            let (stream, _) = peer.request().await;
+            peer.refuse(stream, Code::Unavailable, Some(pushback)).await;
+            let status = call.await.unwrap().unwrap_err();
+            assert_eq!(status.code(), Code::Unavailable, "{pushback:?}");
+            drop(channel);
+            assert_eq!(peer.event().await, Event::Closed, "{pushback:?}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_response_that_has_begun_is_final() {
+    bounded(async {
+        let (channel, mut peer, call) = raw(RetryPolicy::default()).await;
+        let (stream, _) = peer.request().await;
+        peer.head(stream).await;
+        peer.trailers(stream, Code::Unavailable, None).await;
+        let status = call.await.unwrap().unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        drop(channel);
+        assert_eq!(peer.event().await, Event::Closed, "it is not sent again");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_all_calls_keep_together_has_a_limit_beyond_which_a_call_is_sent_once() {
+    bounded(async {
+        let [replica] = replicas::<1>().await;
+        let channel = to([&replica]).retry_buffer(200, 250).connect().unwrap();
+        let client = Client::new(&channel);
+        let send = |bytes: usize| {
+            let client = client.clone();
+            let request = tonic::Request::new(message(vec![1; bytes]));
+            async move { client.unary(Method::Read, request).await }
+        };
+        replica.refuse(1, Code::Unavailable);
+        send(150).await.expect("150 bytes may be kept");
+        assert_eq!(replica.started(), 2);
+
+        replica.hold();
+        let held = tokio::spawn(send(150));
+        wait_until("the first has arrived", || replica.running() == 1).await;
+        replica.refuse(1, Code::Unavailable);
+        let status = send(150).await.expect_err("300 bytes are more than 250");
+        assert_eq!(status.code(), Code::Unavailable);
+        replica.release();
+        held.await.unwrap().unwrap();
+
+        replica.refuse(1, Code::Unavailable);
+        send(150).await.expect("what has ended is kept no longer");
+        replica.refuse(1, Code::Unavailable);
+        send(250).await.expect_err("one call may keep 200 bytes");
     })
     .await;
 }

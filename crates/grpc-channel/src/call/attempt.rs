@@ -1,0 +1,194 @@
+//! One attempt of a call: a pick, the credentials, and the request on the connection that was picked.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, Version};
+use tokio::time::Instant;
+use tonic::Code;
+
+use super::hedging::Used;
+use super::options;
+use super::payload::AttemptId;
+use super::pushback::Pushback;
+use super::retry::Failed;
+use super::{Call, code_of};
+use crate::channel::Inner;
+use crate::picker::{Candidate, Picker};
+use crate::subchannel::Subchannel;
+use crate::transport::{Failure, Progress, ResponseBody};
+
+/// What gRFC A6 calls a retry by policy announces itself with.
+const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
+
+/// The beginning of a server's response.
+pub(super) struct Answer {
+    pub(super) response: http::Response<ResponseBody>,
+    pub(super) guard: Guard,
+    pub(super) id: AttemptId,
+}
+
+/// How an attempt ended that did not succeed.
+pub(super) enum Ended {
+    /// With an answer that has nothing but an error.
+    Answered(Box<Answer>),
+    Failed(Failure),
+}
+
+/// Counts an attempt's end, however it ends, and keeps the channel alive until then.
+pub(crate) struct Guard {
+    subchannel: Arc<Subchannel>,
+    ok: bool,
+    channel: Arc<Inner>,
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// The code of a response that is nothing but an error, and so may be followed by another
+    /// attempt.
+    fn refusal(&self) -> Option<Code> {
+        code_of(self.response.headers()).filter(|code| *code != Code::Ok)
+    }
+}
+
+// === impl Ended ===
+
+impl Ended {
+    /// The answer to be taken, or else why there is none.
+    pub(super) fn of(result: Result<Answer, Failure>) -> Result<Answer, Self> {
+        match result {
+            Ok(answer) if answer.refusal().is_none() => Ok(answer),
+            Ok(answer) => Err(Self::Answered(Box::new(answer))),
+            Err(failure) => Err(Self::Failed(failure)),
+        }
+    }
+
+    /// What decides about another attempt.
+    pub(super) fn failed(&self, replayable: bool) -> Failed {
+        match self {
+            Self::Answered(answer) => Failed {
+                progress: Progress::Unknown,
+                code: answer.refusal().unwrap_or(Code::Unknown),
+                pushback: Pushback::of(answer.response.headers()),
+                replayable,
+            },
+            Self::Failed(failure) => Failed {
+                progress: failure.progress,
+                code: failure.status.code(),
+                pushback: None,
+                replayable,
+            },
+        }
+    }
+}
+
+// === impl Guard ===
+
+impl Guard {
+    fn new(subchannel: &Arc<Subchannel>, channel: Arc<Inner>) -> Self {
+        subchannel.calls.start();
+        Self {
+            subchannel: subchannel.clone(),
+            ok: false,
+            channel,
+        }
+    }
+
+    /// The call has ended with this code, if the peer sent one.
+    pub(crate) fn ended(mut self, code: Option<Code>) {
+        self.note(code);
+    }
+
+    /// This is the code, if it says OK.
+    pub(super) fn note(&mut self, code: Option<Code>) {
+        self.ok |= code == Some(Code::Ok);
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.subchannel.calls.end(self.ok);
+        if let Some(throttle) = self.channel.throttle.as_ref().filter(|_| self.ok) {
+            throttle.succeeded();
+        }
+    }
+}
+
+// === impl Call ===
+
+impl Call {
+    /// Sends the call once, after `previous` other attempts. A hedged call avoids the replicas that
+    /// were used.
+    pub(super) async fn attempt(
+        &self,
+        previous: u32,
+        used: Option<&Used>,
+    ) -> (AttemptId, Result<Answer, Failure>) {
+        let (id, outgoing) = self.payload.begin();
+        let sending = async {
+            let candidate = self.pick(used).await?;
+            let mut head = self.head(previous);
+            if let Some(credentials) = &self.channel.credentials {
+                let added = credentials.add(head.headers_mut(), &self.uri).await;
+                added.map_err(Failure::without_credentials)?;
+            }
+            let guard = Guard::new(&candidate.subchannel, self.channel.clone());
+            let place = candidate.pool.reserve().await;
+            let response = place.send(head, outgoing).await?;
+            Ok(Answer {
+                response,
+                guard,
+                id,
+            })
+        };
+        (id, sending.await)
+    }
+
+    /// The replica to use. Waits while one is being made, and, if the call wants it, also while
+    /// none can be.
+    async fn pick(&self, used: Option<&Used>) -> Result<Candidate, Failure> {
+        let slot = &self.channel.view.picker;
+        let picked = slot.wait(|picker| match picker {
+            Picker::Ready(rotation) => {
+                let mut candidate = rotation.pick();
+                if let Some(used) = used {
+                    // With calls that pick at the same time the turns of this one are not the next
+                    // ones, so it may take some more.
+                    for _ in 0..2 * used.count() {
+                        if !used.contains(&candidate.subchannel) {
+                            break;
+                        }
+                        candidate = rotation.pick();
+                    }
+                    used.add(&candidate.subchannel);
+                }
+                Some(Ok(candidate.clone()))
+            }
+            Picker::Fail(why) if !self.wait_for_ready => Some(Err(Failure {
+                status: why.status(),
+                progress: Progress::NoReplica,
+            })),
+            Picker::Fail(_) | Picker::Queue => None,
+        });
+        picked.await
+    }
+
+    fn head(&self, previous: u32) -> http::Request<()> {
+        let mut request = http::Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = self.uri.clone();
+        let mut headers = self.headers.clone();
+        if let Some(deadline) = self.deadline {
+            options::set_timeout(
+                &mut headers,
+                deadline.saturating_duration_since(Instant::now()),
+            );
+        }
+        if previous > 0 {
+            headers.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(previous));
+        }
+        *request.headers_mut() = headers;
+        request
+    }
+}
