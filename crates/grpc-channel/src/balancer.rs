@@ -31,6 +31,8 @@ use crate::unavailable::Unavailable;
 pub(crate) struct View {
     pub(crate) picker: Slot,
     pub(crate) subchannels: ArcSwap<Vec<Arc<Subchannel>>>,
+    /// What the picker in place gives.
+    pub(crate) offered: ArcSwap<Vec<Candidate>>,
     pub(crate) resolution: ArcSwap<Option<ResolveError>>,
     /// When the resolver last gave addresses.
     pub(crate) resolved: ArcSwapOption<Instant>,
@@ -78,7 +80,7 @@ pub(crate) struct Balancer {
     /// The error of the last resolution, if it failed.
     resolution: Option<ResolveError>,
     /// What the picker in place gives.
-    published: Vec<Candidate>,
+    published: Arc<Vec<Candidate>>,
 }
 
 // === impl View ===
@@ -88,6 +90,7 @@ impl View {
         Self {
             picker: Slot::new(),
             subchannels: ArcSwap::default(),
+            offered: ArcSwap::default(),
             resolution: ArcSwap::default(),
             resolved: ArcSwapOption::empty(),
             settings: watch::Sender::new(settings),
@@ -125,7 +128,7 @@ impl Balancer {
             settling: Settling::default(),
             sweep: None,
             resolution: None,
-            published: Vec::new(),
+            published: Arc::default(),
         }
     }
 
@@ -146,7 +149,8 @@ impl Balancer {
                     batch.clear();
                     let ready = self.published.len();
                     self.publish();
-                    if self.published.is_empty() || self.published.len() < ready {
+                    let failing = matches!(**self.view.picker.load(), Picker::Fail(_));
+                    if failing || self.published.len() < ready {
                         // A replica is gone; perhaps the name knows of another by now.
                         self.resolver.request();
                     }
@@ -189,7 +193,7 @@ impl Balancer {
         let settings = self.settings.borrow_and_update().clone();
         let single = matches!(settings.policy, Policy::PickFirst { .. });
         self.single = None;
-        self.published.clear();
+        self.published = Arc::default();
         // gRPC's pick_first asks for no health: there is nobody else to send calls to.
         let health_service = settings.health_service.filter(|_| !single);
         self.replicas.check_health(health_service);
@@ -287,15 +291,16 @@ impl Balancer {
                 None => return,
             },
             State::TransientFailure => {
-                self.published.clear();
+                self.published = Arc::default();
                 Picker::Fail(self.unavailable())
             }
             _ => {
-                self.published.clear();
+                self.published = Arc::default();
                 Picker::Queue
             }
         };
         self.view.picker.publish(picker);
+        self.view.offered.store(self.published.clone());
     }
 
     fn state(&mut self, statuses: &[Status]) -> State {
@@ -324,12 +329,12 @@ impl Balancer {
         let same = candidates.len() == self.published.len()
             && candidates
                 .iter()
-                .zip(&self.published)
+                .zip(self.published.iter())
                 .all(|(new, old)| new.is_same(old));
         if same {
             return None;
         }
-        self.published.clone_from(&candidates);
+        self.published = Arc::new(candidates.clone());
         let policy = &self.settings.borrow().policy;
         Rotation::new(policy, candidates).map(Picker::Ready)
     }

@@ -27,6 +27,10 @@
 //! | a replica is removed from the name | calls in flight there finish; new ones go elsewhere |
 //! | a replica drains (GOAWAY) | the same, and what it did not process is sent elsewhere, up to ten times |
 //! | a replica is killed | idempotent calls are sent elsewhere; others fail with UNAVAILABLE, since the replica may have processed them |
+//! | a replica says NOT_SERVING | with [`Builder::health_check`] new calls go elsewhere until it serves |
+//! | a replica answers badly | with [`Builder::outlier_detection`] it is left out for a while |
+//! | a replica takes no more streams | calls wait for one, or with [`Builder::connections`] get another connection |
+//! | there are thousands of replicas | with [`Builder::subset`] a client connects to some of them |
 //! | a replica is slow | hedged calls are also sent to another, see [`HedgingPolicy`] |
 //! | too many calls fail | with `retryThrottling` in the [service config](Builder::service_config) nothing is sent twice |
 //! | a server pushes back (`grpc-retry-pushback-ms`) | it is asked again when it says, or not at all |
@@ -36,8 +40,8 @@
 //!
 //! # How a call finds its way
 //!
-//! [`resolver`] → balancer (one subchannel for each address) → picker → a call's attempts. The parts
-//! and their names are those of the gRPC core documents.
+//! [`resolver`] → balancer (one subchannel for each address) → picker (by [`Policy`]) → a call's
+//! attempts. The parts and their names are those of the gRPC core documents.
 //!
 //! # Features
 //!
@@ -50,7 +54,8 @@
 //!
 //! # What it does not do (yet)
 //!
-//! Failover between targets of different priority.
+//! Failover between targets of different priority, and metrics by OpenTelemetry; [`Channel::stats`] has
+//! the figures.
 
 mod backoff;
 mod balancer;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use std::collections::HashMap;
+
 use crate::balancer::View;
 use crate::connectivity::State;
 use crate::health::Unhealthy;
@@ -24,7 +26,7 @@ pub struct Stats {
     /// within [`Builder::dns_interval`](crate::Builder::dns_interval), a watch of EndpointSlices lists
     /// every 5 minutes or so; an older view is out of date.
     pub resolved_age: Option<Duration>,
-    /// One entry for each address, in the order of the addresses.
+    /// One entry for each address, sorted by address.
     pub subchannels: Vec<SubchannelStats>,
 }
 
@@ -34,9 +36,10 @@ pub struct Stats {
 pub struct SubchannelStats {
     /// Where it connects to.
     pub address: Address,
-    /// Its state.
+    /// Its state. READY means that the present picker sends calls there.
     pub state: State,
-    /// Why it is not READY, or why its last connection ended.
+    /// Why the last attempt failed or the last connection ended, whichever came last; `None` when
+    /// nothing ever went wrong.
     pub last_disconnect: Option<Disconnect>,
     /// Why it is not READY although it is connected, by the replica's own word; see
     /// [`Builder::health_check`](crate::Builder::health_check).
@@ -62,14 +65,28 @@ pub struct SubchannelStats {
 
 impl Stats {
     pub(crate) fn of(target: &str, view: &View) -> Self {
-        let (states, subchannels): (Vec<State>, Vec<SubchannelStats>) = view
-            .subchannels
-            .load()
+        let subchannels = view.subchannels.load();
+        let offered = view.offered.load();
+        let pools: HashMap<_, _> = offered
+            .iter()
+            .map(|candidate| (&candidate.subchannel.address, &candidate.pool))
+            .collect();
+        let (states, subchannels): (Vec<State>, Vec<SubchannelStats>) = subchannels
             .iter()
             .map(|subchannel| {
                 let status = subchannel.status();
-                let snapshot = SubchannelStats::of(subchannel, &status);
-                (status.lasting_state(), snapshot)
+                // READY is a promise that calls are sent there, which the next picker makes true.
+                let offered = match (status.pool(), pools.get(&subchannel.address)) {
+                    (Some(ready), Some(picked)) => ready.is_same(picked),
+                    (Some(_), None) => false,
+                    (None, _) => true,
+                };
+                let (state, lasting) = if offered {
+                    (status.state(), status.lasting_state())
+                } else {
+                    (State::Connecting, State::Connecting)
+                };
+                (lasting, SubchannelStats::of(subchannel, &status, state))
             })
             .unzip();
         let resolve_error = view.resolution.load().as_ref().clone();
@@ -91,10 +108,10 @@ impl Stats {
 // === impl SubchannelStats ===
 
 impl SubchannelStats {
-    fn of(subchannel: &Subchannel, status: &Status) -> Self {
+    fn of(subchannel: &Subchannel, status: &Status, state: State) -> Self {
         Self {
             address: subchannel.address.clone(),
-            state: status.state(),
+            state,
             last_disconnect: status.cause.clone(),
             unhealthy: status.unhealthy().cloned(),
             connections: status.connections,

@@ -225,7 +225,6 @@ impl Task {
         self.change(|status| {
             status.phase = Phase::Ready(pool.clone());
             status.connections += 1;
-            status.cause = None;
             status.failing &= checked;
             status.health = if checked {
                 Health::Unknown

@@ -8,8 +8,9 @@ use grpc_channel::{Channel, WaitForReady};
 use serde_json::{Value, json};
 use tonic::{Code, Request};
 
-use crate::echo::{Client, Message, Method, message};
-use crate::replica::{Replica, replicas, to};
+use crate::echo::{Client, Health, Message, Method, message};
+use crate::load::burst;
+use crate::replica::{Replica, ready, replicas, to};
 use crate::{bounded, wait_until};
 
 /// A config for the methods of the echo service, of which one may be named.
@@ -225,6 +226,40 @@ async fn while_too_many_calls_fail_nothing_is_sent_again() {
         }
         replica.refuse(1, Code::Unavailable);
         client.call(Method::Read).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_config_chooses_the_policy_and_the_health_check() {
+    bounded(async {
+        let replicas = replicas::<3>().await;
+        for (place, replica) in replicas.iter().enumerate() {
+            replica.says(if place == 0 {
+                Health::NotServing
+            } else {
+                Health::Serving
+            });
+        }
+        let config = json!({
+            "loadBalancingConfig": [{"something_new": {}}, {"round_robin": {}}],
+            "healthCheckConfig": {"serviceName": "echo.v1.EchoService"},
+        });
+        let channel = to(&replicas)
+            .service_config(&config.to_string())
+            .connect()
+            .unwrap();
+        ready(&channel, 2).await;
+        let tally = burst(&channel, Method::Add, 4, 100).await;
+        assert_eq!(tally.answered.into_values().collect::<Vec<_>>(), [50, 50]);
+
+        let config = json!({"loadBalancingConfig": [{"pick_first": {}}]});
+        let channel = to(&replicas)
+            .service_config(&config.to_string())
+            .connect()
+            .unwrap();
+        let tally = burst(&channel, Method::Add, 4, 100).await;
+        assert_eq!(tally.answered.into_values().collect::<Vec<_>>(), [100]);
     })
     .await;
 }

@@ -5,6 +5,7 @@ pub(crate) mod certificates;
 use std::sync::Arc;
 use std::time::Duration;
 
+use grpc_channel::credentials::BasicCredentials;
 use grpc_channel::{Builder, Channel, Disconnect, Tls, TlsFailure};
 use rustls::ServerConfig;
 use tonic::Code;
@@ -324,6 +325,22 @@ async fn a_replica_with_tls_that_is_killed_is_lost_like_any_other() {
         ready(&channel, 2).await;
         let tally = load.stop().await;
         assert!(tally.failures.is_empty(), "{:?}", tally.failures);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credentials_are_sent_over_tls_without_being_asked_twice() {
+    bounded(async {
+        let authority = Authority::new();
+        let secured = Secured::<1>::start(Authority::server(authority.issue(HOST))).await;
+        let credentials = BasicCredentials::new("caller", "open sesame").unwrap();
+        let builder = secured.builder(authority.tls()).credentials(credentials);
+        let channel = builder.connect().unwrap();
+        Client::new(&channel).call(Method::Add).await.unwrap();
+        let seen = &secured.replicas[0].seen()[0];
+        let sent = seen.header("authorization").unwrap();
+        assert_eq!(sent, "Basic Y2FsbGVyOm9wZW4gc2VzYW1l");
     })
     .await;
 }
