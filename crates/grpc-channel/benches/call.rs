@@ -5,8 +5,7 @@
 //! ```
 //!
 //! A child process serves grpc.health.v1 on three loopback addresses. Each row makes the same calls,
-//! the rows take turns, and the figure is this process's own CPU time (user and system) per call,
-//! because wall time on a shared machine says little. Ratios are what is quoted.
+//! the rows take turns, and the figure is this process's own CPU time per call, because wall time on a shared machine says little. Ratios are what is quoted.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -150,7 +149,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
-/// The CPU time that this process has used, user and system, to the kernel's 10 ms.
+/// The CPU time that this process has used, to the kernel's 10 ms.
 fn cpu_time() -> Result<Duration, Box<dyn Error>> {
     let stat = std::fs::read_to_string("/proc/self/stat")
         .map_err(|error| format!("this benchmark needs Linux's /proc: {error}"))?;

@@ -27,7 +27,7 @@
 //! | a replica is removed from the name | calls in flight there finish; new ones go elsewhere |
 //! | a replica drains (GOAWAY) | the same, and what it did not process is sent elsewhere, up to ten times |
 //! | a replica is killed | idempotent calls are sent elsewhere; others fail with UNAVAILABLE, since the replica may have processed them |
-//! | a replica says NOT_SERVING | with [`Builder::health_check`] new calls go elsewhere until it serves |
+//! | a replica says `NOT_SERVING` | with [`Builder::health_check`] new calls go elsewhere until it serves |
 //! | a replica answers badly | with [`Builder::outlier_detection`] it is left out for a while |
 //! | a replica takes no more streams | calls wait for one, or with [`Builder::connections`] get another connection |
 //! | there are thousands of replicas | with [`Builder::subset`] a client connects to some of them |

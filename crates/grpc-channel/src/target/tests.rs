@@ -9,14 +9,14 @@ fn parsed(text: &str) -> Target {
 #[test]
 fn a_dns_name_keeps_its_final_dot_for_the_query_and_loses_it_for_the_authority() {
     for text in [
-        "dns:///user-server-headless.default.svc.cluster.local.:50051",
-        "dns:user-server-headless.default.svc.cluster.local.:50051",
-        "user-server-headless.default.svc.cluster.local.:50051",
+        "dns:///echo-headless.default.svc.cluster.local.:50051",
+        "dns:echo-headless.default.svc.cluster.local.:50051",
+        "echo-headless.default.svc.cluster.local.:50051",
     ] {
         let target = parsed(text);
         assert_eq!(
             target.authority(),
-            "user-server-headless.default.svc.cluster.local:50051",
+            "echo-headless.default.svc.cluster.local:50051",
             "{text}"
         );
         let Kind::Dns {
