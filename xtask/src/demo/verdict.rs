@@ -60,13 +60,16 @@ impl Verdict {
         let counts: Vec<u64> = report.replicas.values().map(Tally::calls).collect();
         let fewest = counts.iter().min().copied().unwrap_or(0);
         let most = counts.iter().max().copied().unwrap_or(0);
+        let share = if fewest == most {
+            HumanCount(most).to_string()
+        } else {
+            format!("{} to {}", HumanCount(fewest), HumanCount(most))
+        };
         Self {
             held: answered(report, calls) && counts.len() == replicas && most - fewest <= 1,
             text: format!(
-                "{when}: {} calls, {} to {} on each of {} replicas",
+                "{when}: {} calls, {share} on each of {} replicas",
                 HumanCount(succeeded(report)),
-                HumanCount(fewest),
-                HumanCount(most),
                 counts.len(),
             ),
         }

@@ -104,7 +104,7 @@ async fn every_claim_of_a_small_demo_holds_and_nothing_is_left_behind() {
         "✓ Even to one call: 3,001 calls, 1,000 to 1,001 on each of 3 replicas",
         "✓ A replica was killed (SIGKILL) and came back: 0 of",
         "✓ A replica was drained (SIGTERM) and came back: 0 of",
-        "✓ Even again: 300 calls, 100 to 100 on each of 3 replicas",
+        "✓ Even again: 300 calls, 100 on each of 3 replicas",
     ] {
         assert!(stdout.contains(claim), "{claim:?} is missing:\n{stdout}");
     }
