@@ -5,7 +5,6 @@ use user_api::v1::GetUserRequest;
 
 use super::Session;
 use crate::error::Error;
-use crate::output::Resource;
 
 const METHOD: &str = "GetUser";
 
@@ -29,10 +28,6 @@ impl Get {
             .get_user(request)
             .await
             .map_err(|status| session.failed(METHOD, status))?;
-        let user = response.into_inner().user.ok_or(Error::Response {
-            method: METHOD,
-            field: "user",
-        })?;
-        session.print(&Resource::from(&user), Resource::text)
+        session.print_resource(METHOD, response.into_inner().user)
     }
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tonic::{Request, Status};
+use user_api::v1::User;
 use user_api::v1::user_service_client::UserServiceClient;
 
 use crate::connect::{Channel, connect};
 use crate::error::Error;
-use crate::output::Format;
+use crate::output::{Format, Resource};
 use crate::settings::Settings;
 
 /// An open channel and how to use it.
@@ -53,6 +54,19 @@ impl Session {
             target: self.target.clone(),
             source: Box::new(status),
         }
+    }
+
+    /// Writes the resource that a call of `method` answered with, which must be there.
+    pub(super) fn print_resource(
+        &self,
+        method: &'static str,
+        answered: Option<User>,
+    ) -> Result<(), Error> {
+        let resource = answered.ok_or(Error::Response {
+            method,
+            field: "user",
+        })?;
+        self.print(&Resource::from(&resource), Resource::text)
     }
 
     /// Writes a result: `text` for people, or the document as one line of JSON.
