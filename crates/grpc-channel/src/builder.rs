@@ -17,7 +17,7 @@ use crate::call::Throttle;
 use crate::channel::{Channel, Inner};
 use crate::error::Error;
 use crate::health::Check;
-use crate::method::{DescriptorError, IdempotentMethods};
+use crate::method::{DescriptorError, Descriptors};
 #[cfg(feature = "kubernetes")]
 use crate::resolver::EndpointSlices;
 use crate::resolver::dns::{self, Dns};
@@ -45,7 +45,7 @@ pub struct Builder {
     user_agent: Option<String>,
     wait_for_ready: bool,
     calls: Calls,
-    idempotent: Result<IdempotentMethods, DescriptorError>,
+    descriptors: Result<Descriptors, DescriptorError>,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
@@ -67,7 +67,7 @@ impl Builder {
             user_agent: None,
             wait_for_ready: false,
             calls: Calls::default(),
-            idempotent: Ok(IdempotentMethods::default()),
+            descriptors: Ok(Descriptors::default()),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -130,11 +130,14 @@ impl Builder {
     /// Which methods may be retried: those that the descriptors mark with
     /// `option idempotency_level`. May be called for several sets. Without it only calls that no
     /// server has processed are sent again.
+    ///
+    /// The descriptors also tell which responses are streams. One that is not is held back until it is
+    /// whole, so that a call whose replica dies in the middle of the response is retried too.
     pub fn idempotent_methods(mut self, file_descriptor_set: &[u8]) -> Self {
-        if let Ok(methods) = &mut self.idempotent
+        if let Ok(methods) = &mut self.descriptors
             && let Err(error) = methods.add(file_descriptor_set)
         {
-            self.idempotent = Err(error);
+            self.descriptors = Err(error);
         }
         self
     }
@@ -192,7 +195,7 @@ impl Builder {
         let scheme = self.secure(target)?;
         let (attempts, buffer) = (self.calls.attempts(), self.calls.buffer());
         let credentials = self.calls.credentials(scheme == Scheme::HTTPS);
-        let idempotent = self.idempotent?;
+        let descriptors = self.descriptors?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::no_runtime())?;
 
         let (publisher, subscriber): (Publisher, _) = Subscriber::pair();
@@ -224,7 +227,7 @@ impl Builder {
             methods: asked.methods,
             throttle: asked.throttling.map(Throttle::new),
             buffer: Arc::new(buffer),
-            idempotent,
+            descriptors,
             view,
             _tasks: tasks,
         }))

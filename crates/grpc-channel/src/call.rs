@@ -23,7 +23,7 @@ use tonic::{Code, Status};
 
 pub(crate) use self::attempt::Guard;
 use self::attempt::{Answer, Ended};
-pub(crate) use self::buffer::Buffer;
+pub(crate) use self::buffer::{Buffer, Kept};
 pub use self::hedging::HedgingPolicy;
 pub(crate) use self::message_limit::MessageLimit;
 pub use self::options::WaitForReady;
@@ -32,9 +32,10 @@ pub use self::retry::RetryPolicy;
 use self::retry::{Attempts, Decision};
 pub(crate) use self::throttle::{Throttle, Throttling};
 use crate::channel::Inner;
+use crate::method::Descriptor;
 use crate::picker::Picker;
 use crate::service_config::Method;
-use crate::transport::{Committed, ResponseBody};
+use crate::transport::{Committed, Failure, ResponseBody};
 
 /// What makes more than one attempt of a call. A method is retried or hedged, never both.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +49,8 @@ struct Call {
     channel: Arc<Inner>,
     /// What the service config says about its method.
     method: Option<Arc<Method>>,
+    /// What its `.proto` says, if it matters.
+    descriptor: Option<Descriptor>,
     uri: Uri,
     headers: HeaderMap,
     payload: Payload,
@@ -122,8 +125,13 @@ impl Call {
         .await?;
         head.headers
             .insert(header::USER_AGENT, channel.user_agent.clone());
+        let attempts = settings.and_then(|method| method.attempts.as_ref());
+        let descriptor = attempts
+            .or(channel.attempts.as_ref())
+            .and_then(|_| channel.descriptors.get(head.uri.path()));
         Ok(Self {
             uri: uri(&channel, head.uri.path_and_query())?,
+            descriptor,
             deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             headers: head.headers,
             payload,
@@ -134,14 +142,11 @@ impl Call {
     }
 
     async fn send(&self) -> Result<http::Response<ResponseBody>, Status> {
-        // Whether a method is idempotent is only looked up where it matters: most calls do not fail.
-        let configured = self.method.as_ref().and_then(|m| m.attempts.as_ref());
-        if let Some(AttemptsPolicy::Hedging(_)) = configured.or(self.channel.attempts.as_ref())
-            && let Some(AttemptsPolicy::Hedging(policy)) = self.attempts_policy()
-        {
-            return self.hedge(policy).await;
+        match self.attempts_policy() {
+            Some(AttemptsPolicy::Hedging(policy)) => self.hedge(policy).await,
+            Some(AttemptsPolicy::Retry(policy)) => self.retry(Some(policy)).await,
+            None => self.retry(None).await,
         }
-        self.retry().await
     }
 
     /// What its method's config says, and without that the channel's own policy for the methods that
@@ -149,17 +154,20 @@ impl Call {
     fn attempts_policy(&self) -> Option<&AttemptsPolicy> {
         let configured = self.method.as_ref().and_then(|m| m.attempts.as_ref());
         configured.or_else(|| {
-            let policy = self.channel.attempts.as_ref();
-            policy.filter(|_| self.channel.idempotent.contains(self.uri.path()))
+            let idempotent = self.descriptor.is_some_and(|method| method.idempotent);
+            self.channel.attempts.as_ref().filter(|_| idempotent)
         })
     }
 
     /// Sends the call again for as long as the policy, or what no server has processed, allows it.
-    async fn retry(&self) -> Result<http::Response<ResponseBody>, Status> {
+    async fn retry(
+        &self,
+        policy: Option<&RetryPolicy>,
+    ) -> Result<http::Response<ResponseBody>, Status> {
         let mut attempts = Attempts::default();
         loop {
             let (id, result) = self.attempt(attempts.previous(), None).await;
-            let ended = match Ended::of(result) {
+            let ended = match self.settle(result, policy.is_some()).await {
                 Ok(answer) => return Ok(self.commit(answer)),
                 Err(ended) => ended,
             };
@@ -169,10 +177,6 @@ impl Call {
             self.payload.give_up(id);
             let failed = ended.failed(self.payload.is_replayable());
             let throttle = self.channel.throttle.as_ref();
-            let policy = match self.attempts_policy() {
-                Some(AttemptsPolicy::Retry(policy)) => Some(policy),
-                Some(AttemptsPolicy::Hedging(_)) | None => None,
-            };
             match attempts.decide(policy, throttle, failed, fastrand::f64()) {
                 Decision::Report => return self.report(ended),
                 // The driver and the balancer may need a turn to see what this call has just seen.
@@ -186,6 +190,24 @@ impl Call {
                 }
             }
         }
+    }
+
+    /// The answer to be taken, or else why there is none.
+    ///
+    /// gRFC A6 commits a call when its response begins. A replica may die between that and the only
+    /// message of a unary response, which the caller has seen nothing of; so for a method that may be
+    /// sent again the response is held back until it is whole, as far as the retry buffer allows it.
+    async fn settle(&self, result: Result<Answer, Failure>, again: bool) -> Result<Answer, Ended> {
+        let mut answer = Ended::of(result)?;
+        let unary = self
+            .descriptor
+            .is_some_and(|method| !method.server_streaming);
+        if again && unary && self.payload.is_replayable() {
+            let kept = self.channel.buffer.begin();
+            let held = answer.response.body_mut().hold(kept).await;
+            held.map_err(Ended::Failed)?;
+        }
+        Ok(answer)
     }
 
     /// Hands the response to the caller; from here on nothing is sent again.

@@ -17,7 +17,7 @@ use crate::builder::Builder;
 use crate::call::{self, AttemptsPolicy, Buffer, Throttle};
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::method::IdempotentMethods;
+use crate::method::Descriptors;
 use crate::policy::Policy;
 use crate::service_config::Methods;
 use crate::stats::Stats;
@@ -44,7 +44,7 @@ pub(crate) struct Inner {
     pub(crate) throttle: Option<Throttle>,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) buffer: Arc<Buffer>,
-    pub(crate) idempotent: IdempotentMethods,
+    pub(crate) descriptors: Descriptors,
     pub(crate) view: Arc<View>,
     /// The resolver and the balancer.
     pub(crate) _tasks: [AbortOnDropHandle<()>; 2],

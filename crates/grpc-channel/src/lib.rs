@@ -26,7 +26,7 @@
 //! | a replica is added | it is found within the TTL of the name's records, clamped to [`Builder::dns_interval`] |
 //! | a replica is removed from the name | calls in flight there finish; new ones go elsewhere |
 //! | a replica drains (GOAWAY) | the same, and what it did not process is sent elsewhere, up to ten times |
-//! | a replica is killed | idempotent calls are sent elsewhere; others fail with UNAVAILABLE, since the replica may have processed them |
+//! | a replica is killed | idempotent calls are sent elsewhere, even in the middle of a unary response; others fail with UNAVAILABLE, since the replica may have processed them |
 //! | a replica says `NOT_SERVING` | with [`Builder::health_check`] new calls go elsewhere until it serves |
 //! | a replica answers badly | with [`Builder::outlier_detection`] it is left out for a while |
 //! | a replica takes no more streams | calls wait for one, or with [`Builder::connections`] get another connection |

@@ -144,7 +144,7 @@ impl Call {
         let mut attempts = Attempts::default();
         loop {
             let (id, result) = self.attempt(previous, Some(used)).await;
-            let ended = match Ended::of(result) {
+            let ended = match self.settle(result, true).await {
                 Err(ended) => ended,
                 good => return (id, good),
             };

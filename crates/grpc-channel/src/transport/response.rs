@@ -1,19 +1,21 @@
 //! A call's response as it arrives.
 
-use std::future::Future as _;
+use std::collections::VecDeque;
+use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::RecvStream;
+use http::HeaderMap;
 use http_body::{Body, Frame};
 use tokio::time::Sleep;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 
 use super::connection::InFlight;
-use super::stream_error::status;
-use crate::call::{Guard, MessageLimit, Replay, deadline_exceeded, is_deadline};
+use super::stream_error::{Failure, Progress, status};
+use crate::call::{Guard, Kept, MessageLimit, Replay, deadline_exceeded, is_deadline};
 use crate::resolver::Address;
 
 /// The body of a response: its messages and then its trailers.
@@ -29,12 +31,21 @@ pub struct ResponseBody {
 /// What there is of a call until it ends. Dropping it before that cancels the call.
 struct Live {
     stream: RecvStream,
+    /// What has come before the caller asked for it.
+    held: VecDeque<Part>,
     /// Whether the last message has come.
     trailers: bool,
     in_flight: InFlight,
     committed: Option<Committed>,
     /// Ends the request's own task with the call.
     _pump: Option<AbortOnDropHandle<()>>,
+}
+
+/// What a stream gives.
+enum Part {
+    Data(Bytes),
+    /// The end, with the trailers if there were any.
+    End(Option<HeaderMap>),
 }
 
 /// What belongs to the call as a whole, from when this became its response.
@@ -59,6 +70,7 @@ impl ResponseBody {
             address,
             live: Some(Live {
                 stream,
+                held: VecDeque::new(),
                 trailers: false,
                 in_flight,
                 committed: None,
@@ -71,6 +83,34 @@ impl ResponseBody {
     pub(crate) fn attach(&mut self, committed: Committed) {
         if let Some(live) = &mut self.live {
             live.committed = Some(committed);
+        }
+    }
+
+    /// Waits for the whole response, as far as it may be kept, and gives it out afterwards.
+    ///
+    /// # Errors
+    ///
+    /// How the stream broke, of which nothing was given out.
+    pub(crate) async fn hold(&mut self, mut kept: Kept) -> Result<(), Failure> {
+        let Some(live) = &mut self.live else {
+            return Ok(());
+        };
+        loop {
+            match poll_fn(|cx| live.poll_part(cx)).await {
+                Ok(part) => {
+                    let more = matches!(&part, Part::Data(data) if kept.keep(data.len()));
+                    live.held.push_back(part);
+                    if !more {
+                        return Ok(());
+                    }
+                }
+                Err(error) => {
+                    return Err(Failure {
+                        status: live.failure(&error, &self.address),
+                        progress: Progress::Unknown,
+                    });
+                }
+            }
         }
     }
 
@@ -124,25 +164,35 @@ impl Live {
         if deadline.is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Some(Err(deadline_exceeded())));
         }
-        if !self.trailers {
-            match ready!(self.stream.poll_data(cx)) {
-                Some(Ok(data)) => {
-                    // It fails only for a stream that is gone, which the next poll reports.
-                    let _ = self.stream.flow_control().release_capacity(data.len());
-                    let limit = self.committed.as_mut().and_then(|c| c.limit.as_mut());
-                    if let Some(Err(status)) = limit.map(|limit| limit.check(&data)) {
-                        return Poll::Ready(Some(Err(status)));
-                    }
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
+        let part = match self.held.pop_front() {
+            Some(part) => part,
+            None => match ready!(self.poll_part(cx)) {
+                Ok(part) => part,
+                Err(error) => return Poll::Ready(Some(Err(self.failure(&error, address)))),
+            },
+        };
+        Poll::Ready(match part {
+            Part::Data(data) => {
+                let limit = self.committed.as_mut().and_then(|c| c.limit.as_mut());
+                match limit.map(|limit| limit.check(&data)) {
+                    Some(Err(status)) => Some(Err(status)),
+                    _ => Some(Ok(Frame::data(data))),
                 }
-                Some(Err(error)) => return Poll::Ready(Some(Err(self.failure(&error, address)))),
-                None => self.trailers = true,
             }
-        }
-        Poll::Ready(match ready!(self.stream.poll_trailers(cx)) {
-            Ok(trailers) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
-            Err(error) => Some(Err(self.failure(&error, address))),
+            Part::End(trailers) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
         })
+    }
+
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Part, h2::Error>> {
+        if !self.trailers {
+            if let Some(data) = ready!(self.stream.poll_data(cx)?) {
+                // It fails only for a stream that is gone, which the next poll reports.
+                let _ = self.stream.flow_control().release_capacity(data.len());
+                return Poll::Ready(Ok(Part::Data(data)));
+            }
+            self.trailers = true;
+        }
+        self.stream.poll_trailers(cx).map_ok(Part::End)
     }
 
     fn failure(&self, error: &h2::Error, address: &Address) -> Status {

@@ -101,6 +101,7 @@ struct Handler {
 pub(crate) fn descriptors() -> Vec<u8> {
     let method = |method: Method, level| MethodDescriptorProto {
         name: Some(format!("{method:?}")),
+        server_streaming: Some(method == Method::Watch),
         options: Some(MethodOptions {
             idempotency_level: Some(i32::from(level)),
             ..MethodOptions::default()

@@ -18,6 +18,7 @@ mod echo;
 mod frames;
 mod health;
 mod hedging;
+mod held_back;
 mod keepalive;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;

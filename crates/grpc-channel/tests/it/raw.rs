@@ -205,13 +205,18 @@ impl Peer {
     /// Answers with one message and OK.
     pub(crate) async fn respond(&mut self, stream: u32, message: &Message) {
         self.head(stream).await;
+        self.data(stream, message).await;
+        self.trailers(stream, Code::Ok, None).await;
+    }
+
+    /// Sends one message of a response.
+    pub(crate) async fn data(&mut self, stream: u32, message: &Message) {
         let encoded = message.encode_to_vec();
         let mut data = BytesMut::new();
         data.put_u8(0);
         data.put_u32(encoded.len().try_into().expect("a short message"));
         data.put_slice(&encoded);
         self.frame(DATA, 0, stream, &data).await;
-        self.trailers(stream, Code::Ok, None).await;
     }
 
     /// Ends a response, perhaps with a word on when to try again.
