@@ -6,6 +6,7 @@
 
 mod connection;
 mod disconnect;
+mod driver;
 mod keepalive;
 mod metered;
 mod outgoing;
@@ -18,8 +19,9 @@ mod tls_failure;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-pub(crate) use self::connection::{Connection, Driver, Reservation};
+pub(crate) use self::connection::{Connection, Reservation};
 pub use self::disconnect::Disconnect;
+pub(crate) use self::driver::Driver;
 pub use self::keepalive::Keepalive;
 pub(crate) use self::response::Committed;
 pub use self::response::ResponseBody;

@@ -186,8 +186,9 @@ async fn grow(pool: Pool, subchannel: Arc<Subchannel>, context: Context, drain: 
     let mut attempts = Attempts::new(context.config.backoff);
     loop {
         pool.0.wanted.notified().await;
-        // Another may have been opened since it was wanted.
-        if pool.open() >= pool.0.config.max || pool.has_room() {
+        // Another may have been opened since it was wanted, and who wanted it be served.
+        let wanted = pool.0.room.is_awaited() && !pool.has_room();
+        if !wanted || pool.open() >= pool.0.config.max {
             continue;
         }
         match super::connect(&subchannel.address, &context).await {

@@ -1,22 +1,21 @@
-//! The two halves of a connection: [`Connection`], which calls share, and [`Driver`], which one task
-//! polls.
+//! The half of a connection that calls share.
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use h2::client::SendRequest;
 use h2::{Ping, PingPong};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, Sleep};
 
 use super::disconnect::Disconnect;
-use super::keepalive::{Action, Keepalive, Watch};
-use super::metered::{Metered, Reads};
+use super::driver::{Driver, KeepaliveDriver, ending};
+use super::keepalive::Keepalive;
+use super::metered::Metered;
 use super::room::Room;
 use super::socket::{Loss, Socket};
 use crate::resolver::Address;
@@ -47,17 +46,17 @@ struct Shared {
 
 /// What the calls and the driver tell each other. It does not keep the connection open.
 #[derive(Debug, Default)]
-struct Gauge {
-    in_flight: AtomicUsize,
+pub(super) struct Gauge {
+    pub(super) in_flight: AtomicUsize,
     /// How many streams the peer allows at the same time, as the driver saw last.
-    max_streams: AtomicUsize,
+    pub(super) max_streams: AtomicUsize,
     /// Who is told that a call has ended.
-    room: OnceLock<Arc<Room>>,
+    pub(super) room: OnceLock<Arc<Room>>,
     /// Makes the driver look whether the connection still takes calls.
-    doubt: AtomicWaker,
+    pub(super) doubt: AtomicWaker,
     /// Why the driver closes a connection that is still open, or what TLS said at its end: h2 knows
     /// neither.
-    given_up: Loss,
+    pub(super) given_up: Loss,
 }
 
 /// Counts one call as in flight for as long as it lives.
@@ -69,29 +68,6 @@ pub(super) struct InFlight(Arc<Gauge>);
 pub(crate) struct Reservation {
     pub(super) connection: Connection,
     pub(super) in_flight: InFlight,
-}
-
-/// Moves bytes between the socket and the streams, and watches whether the peer lives.
-///
-/// Dropping it closes the socket at once and fails the calls in flight.
-pub(crate) struct Driver {
-    connection: h2::client::Connection<Metered<Socket>, Bytes>,
-    /// Learns of a GOAWAY while streams still run; also keeps the connection open without calls.
-    probe: Option<SendRequest<Bytes>>,
-    gauge: Arc<Gauge>,
-    keepalive: Option<KeepaliveDriver>,
-}
-
-struct KeepaliveDriver {
-    config: Keepalive,
-    watch: Watch,
-    ping_pong: PingPong,
-    reads: Reads,
-    seen: u64,
-    timer: Pin<Box<Sleep>>,
-    /// Whether the timer was set and has not fired. It is left alone until it fires: moving it at
-    /// every read would cost more than the read.
-    armed: bool,
 }
 
 /// Speaks HTTP/2 on a fresh socket until the peer has answered a first ping.
@@ -156,13 +132,6 @@ async fn first_pong<T: AsyncRead + AsyncWrite + Unpin>(
             .map(|pong| pong.map(drop).map_err(|error| Disconnect::from_h2(&error)))
     })
     .await
-}
-
-fn ending(result: Result<(), h2::Error>) -> Disconnect {
-    match result {
-        Ok(()) => Disconnect::Closed,
-        Err(error) => Disconnect::from_h2(&error),
-    }
 }
 
 // === impl Connection ===
@@ -235,7 +204,7 @@ impl Connection {
 
 impl Gauge {
     /// Why the connection ended, where h2 says `cause`.
-    fn cause(&self, cause: Disconnect) -> Disconnect {
+    pub(super) fn cause(&self, cause: Disconnect) -> Disconnect {
         self.given_up.get().cloned().unwrap_or(cause)
     }
 }
@@ -255,114 +224,5 @@ impl Drop for InFlight {
         if let Some(room) = self.0.room.get() {
             room.freed();
         }
-    }
-}
-
-// === impl Driver ===
-
-impl Driver {
-    /// Drives the connection until it takes no more calls, and says why. Calls in flight may still
-    /// run after that; [`finish`](Self::finish) sees them through. Cancel-safe.
-    pub(crate) async fn until_closing(&mut self) -> Disconnect {
-        poll_fn(|cx| {
-            self.gauge.doubt.register(cx.waker());
-            if let Poll::Ready(ended) = self.poll_drive(cx) {
-                return Poll::Ready(ended);
-            }
-            match self.probe.as_mut().map(|probe| probe.poll_ready(cx)) {
-                Some(Poll::Ready(Err(error))) => {
-                    Poll::Ready(self.gauge.cause(Disconnect::from_h2(&error)))
-                }
-                _ => Poll::Pending,
-            }
-        })
-        .await
-    }
-
-    /// Drives the connection until the last call has ended and nobody holds its [`Connection`] any
-    /// more; h2 then says GOAWAY to the peer and closes.
-    pub(crate) async fn finish(mut self) {
-        self.probe = None;
-        poll_fn(|cx| self.poll_drive(cx)).await;
-    }
-
-    fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Disconnect> {
-        if let Poll::Ready(ended) = Pin::new(&mut self.connection).poll(cx) {
-            return Poll::Ready(self.gauge.cause(ending(ended)));
-        }
-        if let Some(room) = self.gauge.room.get()
-            && let Some(probe) = &self.probe
-        {
-            let max = probe.current_max_send_streams();
-            if self.gauge.max_streams.swap(max, Ordering::Relaxed) != max {
-                room.changed();
-            }
-        }
-        match &mut self.keepalive {
-            Some(keepalive) => keepalive.poll(cx, &self.gauge.in_flight).map(|cause| {
-                // Another cause is there only if it was given up before, for the same reason.
-                let _ = self.gauge.given_up.set(cause.clone());
-                cause
-            }),
-            None => Poll::Pending,
-        }
-    }
-}
-
-// === impl KeepaliveDriver ===
-
-impl KeepaliveDriver {
-    fn new(config: Keepalive, ping_pong: PingPong, reads: Reads) -> Self {
-        let now = Instant::now();
-        Self {
-            config,
-            watch: Watch::new(config, now.into_std()),
-            ping_pong,
-            seen: reads.count(),
-            reads,
-            timer: Box::pin(tokio::time::sleep_until(now)),
-            armed: false,
-        }
-    }
-
-    /// Ready when the peer is to be given up.
-    fn poll(&mut self, cx: &mut Context<'_>, in_flight: &AtomicUsize) -> Poll<Disconnect> {
-        let reads = self.reads.count();
-        if reads != self.seen {
-            self.seen = reads;
-            if self.watch.heard(Instant::now().into_std()) {
-                // The timer waits for the answer that has come; the next ping may be due earlier.
-                self.armed = false;
-            }
-        }
-        // The answer is also a read; polling it lets h2 send the next ping. An error would end the
-        // connection as well, which says more about it.
-        let _ = self.ping_pong.poll_pong(cx);
-        loop {
-            if self.armed && self.timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.armed = false;
-            let now = Instant::now();
-            let calls = in_flight.load(Ordering::Relaxed) > 0;
-            match self.watch.action(now.into_std(), calls) {
-                Action::WaitForCall => return Poll::Pending,
-                Action::WaitUntil(due) => self.arm(due.into()),
-                Action::GiveUp => {
-                    return Poll::Ready(Disconnect::KeepaliveTimeout(self.config.timeout));
-                }
-                Action::Ping => {
-                    self.watch.pinged(now.into_std());
-                    // It fails only when an older ping is unanswered or the connection is closing;
-                    // either way the deadline that `pinged` has set holds.
-                    let _ = self.ping_pong.send_ping(Ping::opaque());
-                }
-            }
-        }
-    }
-
-    fn arm(&mut self, at: Instant) {
-        self.timer.as_mut().reset(at);
-        self.armed = true;
     }
 }

@@ -1,6 +1,7 @@
 //! A call's request on a stream of its own.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -37,7 +38,7 @@ impl Reservation {
             .await
             .map_err(not_sent)?;
         let nothing = matches!(request, Outgoing::Complete([]));
-        let (response, stream) = match sender.send_request(head, nothing) {
+        let (mut response, stream) = match sender.send_request(head, nothing) {
             Ok(streams) => streams,
             // A connection that would take another request refused this one for what it is, and so
             // would every other connection.
@@ -46,22 +47,36 @@ impl Reservation {
                 Err(closed) => return Err(not_sent(closed)),
             },
         };
+        // Beyond what the peer allows a stream waits in line. Nothing is written before its turn: what
+        // is still in line when the connection is lost was not sent.
+        let turn = poll_fn(|cx| match sender.poll_ready(cx) {
+            Poll::Ready(Err(error)) if !nothing => Poll::Ready(Err(error)),
+            Poll::Ready(_) => Poll::Ready(Ok(None)),
+            // A GOAWAY ends the line as well.
+            Poll::Pending => Pin::new(&mut response).poll(cx).map(Some).map(Ok),
+        });
+        let ended = turn.await.map_err(not_sent)?;
         drop(sender);
 
-        let pump = match request {
-            Outgoing::Complete(frames) => {
+        let (pump, ended) = match (ended, request) {
+            (Some(ended), _) => (None, ended),
+            (None, Outgoing::Complete(frames)) => {
                 write(stream, frames);
-                None
+                (None, response.await)
             }
-            Outgoing::Streaming(cursor) => {
-                let pump = tokio::spawn(pump(cursor, stream));
-                Some(AbortOnDropHandle::new(pump))
+            (None, Outgoing::Streaming(cursor)) => {
+                let pump = AbortOnDropHandle::new(tokio::spawn(pump(cursor, stream)));
+                let ended = response.await;
+                (Some(pump), ended)
             }
         };
-        match response.await {
-            Ok(response) => Ok(response.map(|body| {
-                ResponseBody::new(body, connection.address().clone(), in_flight, pump)
-            })),
+        match ended {
+            Ok(response) => match Failure::of_http(&response, connection.address()) {
+                Some(failure) => Err(failure),
+                None => Ok(response.map(|body| {
+                    ResponseBody::new(body, connection.address().clone(), in_flight, pump)
+                })),
+            },
             Err(error) => Err(Failure::of_stream(
                 &error,
                 connection.address(),

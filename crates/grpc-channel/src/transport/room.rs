@@ -31,10 +31,15 @@ impl Room {
         }
     }
 
+    /// Whether anyone waits.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
     /// A call has ended, so one who waits looks again.
     pub(super) fn freed(&self) {
         // It is read after the place was given back, and counted before one is looked for.
-        if self.waiting.load(Ordering::SeqCst) > 0 {
+        if self.is_awaited() {
             self.free.notify_one();
         }
     }

@@ -1,6 +1,7 @@
 //! From a failed stream to a status, and to the one question that decides about a retry: can the
 //! server have seen the call?
 
+use http::StatusCode;
 use tonic::{Code, Status};
 
 use super::disconnect::{Disconnect, code_name};
@@ -57,6 +58,22 @@ impl Failure {
         }
     }
 
+    /// Something that does not speak gRPC answered, such as a proxy without a backend; `None` for a
+    /// response that may be one of gRPC's.
+    pub(super) fn of_http<T>(response: &http::Response<T>, address: &Address) -> Option<Self> {
+        let http = response.status();
+        if http == StatusCode::OK || response.headers().contains_key(Status::GRPC_STATUS) {
+            return None;
+        }
+        Some(Self {
+            status: Status::new(
+                code_of_http(http),
+                format!("{address} answered HTTP {http}"),
+            ),
+            progress: Progress::Unknown,
+        })
+    }
+
     /// The stream was opened and then failed; `given_up` as in [`status`].
     pub(super) fn of_stream(
         error: &h2::Error,
@@ -108,6 +125,23 @@ pub(super) fn status(
     };
     let name = code_name(reason);
     Status::new(code, format!("{address} reset the stream: {name}"))
+}
+
+/// What an HTTP status stands for, as gRPC's [HTTP mapping] says.
+///
+/// [HTTP mapping]: https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
+fn code_of_http(status: StatusCode) -> Code {
+    match status {
+        StatusCode::BAD_REQUEST => Code::Internal,
+        StatusCode::UNAUTHORIZED => Code::Unauthenticated,
+        StatusCode::FORBIDDEN => Code::PermissionDenied,
+        StatusCode::NOT_FOUND => Code::Unimplemented,
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => Code::Unavailable,
+        _ => Code::Unknown,
+    }
 }
 
 fn unavailable(address: &Address, cause: &Disconnect) -> Status {

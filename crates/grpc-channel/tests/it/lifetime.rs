@@ -3,6 +3,7 @@
 use futures_util::StreamExt as _;
 use tokio::io::AsyncReadExt as _;
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 use tonic::Request;
 
 use crate::dns::{Answer, Server};
@@ -85,6 +86,35 @@ async fn dropping_a_channel_that_still_connects_gives_up() {
         let mut received = Vec::new();
         let end = socket.read_to_end(&mut received).await;
         assert!(end.is_ok(), "the connection is closed");
+        wait_until("every task has ended", || tasks() <= before).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_reads_nothing_any_more_does_not_hold_a_channel_that_was_dropped() {
+    bounded(async {
+        let listener = Listener::bind().await;
+        let before = tasks();
+        let channel = builder(listener.target()).connect().unwrap();
+        let _deaf = listener.peer().await;
+        let mut calls = JoinSet::new();
+        for _ in 0..1_000 {
+            let client = Client::new(&channel);
+            let mut request = Request::new(Message::default());
+            // No window bounds what headers take, so the sockets' buffers fill up.
+            let large = "x".repeat(16 << 10);
+            request
+                .metadata_mut()
+                .insert("large", large.parse().unwrap());
+            calls.spawn(async move { client.unary(Method::Add, request).await });
+        }
+        wait_until("the calls are on their way", || {
+            channel.stats().subchannels[0].calls_in_flight == 1_000
+        })
+        .await;
+        drop(channel);
+        calls.shutdown().await;
         wait_until("every task has ended", || tasks() <= before).await;
     })
     .await;

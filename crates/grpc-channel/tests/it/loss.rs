@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use grpc_channel::{Backoff, Channel, State};
+use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::echo::{Client, Method};
@@ -161,6 +162,44 @@ async fn calls_that_wait_in_line_for_a_stream_survive_an_aged_connection() {
         }
         let tally = load.stop().await;
         assert!(tally.failures.is_empty(), "{:?}", tally.failures);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_wait_in_line_for_a_stream_survive_a_killed_replica_whatever_the_method() {
+    const IN_LINE: usize = 20;
+    bounded(async {
+        let mut replica = Replica::new().max_streams(1);
+        replica.start().await;
+        let channel = to([&replica])
+            .retry(None)
+            .backoff(BACKOFF)
+            .wait_for_ready(true)
+            .connect()
+            .unwrap();
+        replica.hold();
+        let mut calls = JoinSet::new();
+        for _ in 0..=IN_LINE {
+            let client = Client::new(&channel);
+            calls.spawn(async move { client.call(Method::Add).await });
+        }
+        wait_until("one call runs and the others wait", || {
+            let in_flight: u64 = channel
+                .stats()
+                .subchannels
+                .iter()
+                .map(|s| s.calls_in_flight)
+                .sum();
+            replica.running() == 1 && in_flight == IN_LINE as u64 + 1
+        })
+        .await;
+        replica.kill().await;
+        replica.release();
+        replica.start().await;
+        let ended = calls.join_all().await;
+        let answered = ended.iter().filter(|ended| ended.is_ok()).count();
+        assert_eq!(answered, IN_LINE, "only what the replica had may be lost");
     })
     .await;
 }

@@ -219,6 +219,15 @@ impl Peer {
         self.frame(DATA, 0, stream, &data).await;
     }
 
+    /// Answers as a proxy does that does not speak gRPC.
+    pub(crate) async fn http_status(&mut self, stream: u32, status: u16) {
+        let mut block = BytesMut::new();
+        field(&mut block, ":status", &status.to_string());
+        self.frame(HEADERS, END_HEADERS, stream, &block).await;
+        self.frame(DATA, END_STREAM, stream, b"no healthy upstream")
+            .await;
+    }
+
     /// Ends a response, perhaps with a word on when to try again.
     pub(crate) async fn trailers(&mut self, stream: u32, code: Code, pushback: Option<&str>) {
         self.end(stream, BytesMut::new(), code, pushback).await;

@@ -148,6 +148,25 @@ async fn a_server_that_says_never_or_nonsense_is_not_asked_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_proxy_says_without_grpc_is_retried_by_the_code_it_stands_for() {
+    bounded(async {
+        let (channel, mut peer, call) = raw(RetryPolicy::default()).await;
+        for status in [502, 503] {
+            let (stream, _) = peer.request().await;
+            peer.http_status(stream, status).await;
+        }
+        let (stream, _) = peer.request().await;
+        peer.http_status(stream, 403).await;
+        let status = call.await.unwrap().unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied, "{status:?}");
+        assert!(status.message().ends_with("answered HTTP 403 Forbidden"));
+        drop(channel);
+        while peer.event().await != Event::Closed {}
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_response_that_has_begun_is_final() {
     bounded(async {
         let (channel, mut peer, call) = raw(RetryPolicy::default()).await;
