@@ -133,7 +133,7 @@ impl Call {
                 added.map_err(Failure::without_credentials)?;
             }
             let guard = Guard::new(&candidate.subchannel, self.channel.clone());
-            let place = candidate.pool.reserve().await;
+            let place = candidate.pool.reserve().await?;
             let response = place.send(head, outgoing).await?;
             Ok(Answer {
                 response,
