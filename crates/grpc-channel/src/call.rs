@@ -223,11 +223,11 @@ impl Call {
 
     /// A call that waits for a replica until its deadline is told what it waited for.
     fn timed_out(&self) -> Status {
-        match &**self.channel.view.picker.load() {
+        match &**self.channel.slot.load() {
             Picker::Ready(_) => deadline_exceeded(),
             Picker::Queue => Status::deadline_exceeded(format!(
                 "the deadline of the call has passed while it waited for a connection to {}",
-                self.channel.target
+                self.channel.levels.awaited()
             )),
             Picker::Fail(why) => {
                 Status::deadline_exceeded(format!("the deadline of the call has passed: {why}"))

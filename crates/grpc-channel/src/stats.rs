@@ -12,13 +12,16 @@ use crate::subchannel::{Phase, Status, Subchannel};
 use crate::transport::Disconnect;
 
 /// A snapshot of a channel, made by [`Channel::stats`](crate::Channel::stats): what gRPC's channelz
-/// shows.
+/// shows. It tells of the channel's first target, and of the others in [`fallbacks`](Self::fallbacks).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stats {
     /// The target as it was given.
     pub target: String,
-    /// The state of the channel as a whole.
+    /// Whether calls go to this target, or wait for it: always, if it is the only one. Of several, it
+    /// is one, or none when all have failed.
+    pub in_use: bool,
+    /// The state of the target as a whole. A fallback that is not needed is IDLE.
     pub state: State,
     /// The error of the last resolution, if it failed. Addresses that were known before are kept.
     pub resolve_error: Option<ResolveError>,
@@ -28,6 +31,9 @@ pub struct Stats {
     pub resolved_age: Option<Duration>,
     /// One entry for each address, sorted by address.
     pub subchannels: Vec<SubchannelStats>,
+    /// The same for each [`fallback`](crate::Builder::fallback), in order of priority; they have no
+    /// fallbacks of their own.
+    pub fallbacks: Vec<Stats>,
 }
 
 /// A snapshot of one subchannel.
@@ -64,7 +70,25 @@ pub struct SubchannelStats {
 // === impl Stats ===
 
 impl Stats {
-    pub(crate) fn of(target: &str, view: &View) -> Self {
+    /// The channel's targets, in order of priority.
+    pub fn targets(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.fallbacks)
+    }
+
+    /// Those of a target that is not needed.
+    pub(crate) fn idle(target: &str) -> Self {
+        Self {
+            target: target.to_owned(),
+            in_use: false,
+            state: State::Idle,
+            resolve_error: None,
+            resolved_age: None,
+            subchannels: Vec::new(),
+            fallbacks: Vec::new(),
+        }
+    }
+
+    pub(crate) fn of(target: &str, view: &View, in_use: bool) -> Self {
         let subchannels = view.subchannels.load();
         let offered = view.offered.load();
         let pools: HashMap<_, _> = offered
@@ -97,10 +121,12 @@ impl Stats {
         };
         Self {
             target: target.to_owned(),
+            in_use,
             state,
             resolve_error,
             resolved_age: view.resolved.load().as_ref().map(|at| at.elapsed()),
             subchannels,
+            fallbacks: Vec::new(),
         }
     }
 }

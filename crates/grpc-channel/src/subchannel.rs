@@ -10,6 +10,7 @@ mod status;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::uri::Authority;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -50,6 +51,8 @@ pub(crate) struct Context {
 #[derive(Debug)]
 pub(crate) struct Subchannel {
     pub(crate) address: Address,
+    /// What `:authority` is there: that of the target, which the address belongs to.
+    pub(crate) authority: Authority,
     pub(crate) calls: Calls,
     status: Mutex<Status>,
 }
@@ -100,6 +103,7 @@ impl Subchannel {
         let (sender, checked) = watch::channel(health_service);
         let subchannel = Arc::new(Self {
             address,
+            authority: context.check.authority().clone(),
             calls: Calls::default(),
             status: Mutex::new(Status {
                 phase: Phase::Connecting,

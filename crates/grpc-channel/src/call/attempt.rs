@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Version};
+use http::{HeaderValue, Method, Uri, Version};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -127,9 +127,10 @@ impl Call {
         let (id, outgoing) = self.payload.begin();
         let sending = async {
             let candidate = self.pick(used).await?;
-            let mut head = self.head(previous);
+            let uri = self.uri(&candidate.subchannel);
+            let mut head = self.head(previous, uri.clone());
             if let Some(credentials) = &self.channel.credentials {
-                let added = credentials.add(head.headers_mut(), &self.uri).await;
+                let added = credentials.add(head.headers_mut(), &uri).await;
                 added.map_err(Failure::without_credentials)?;
             }
             let guard = Guard::new(&candidate.subchannel, self.channel.clone());
@@ -147,8 +148,7 @@ impl Call {
     /// The replica to use. Waits while one is being made, and, if the call wants it, also while
     /// none can be.
     async fn pick(&self, used: Option<&Used>) -> Result<Candidate, Failure> {
-        let slot = &self.channel.view.picker;
-        let picked = slot.wait(|picker| match picker {
+        let picked = self.channel.slot.wait(|picker| match picker {
             Picker::Ready(rotation) => {
                 let mut candidate = rotation.pick();
                 if let Some(used) = used {
@@ -173,11 +173,23 @@ impl Call {
         picked.await
     }
 
-    fn head(&self, previous: u32) -> http::Request<()> {
+    /// The method at the authority of the target that a replica belongs to.
+    fn uri(&self, replica: &Subchannel) -> Uri {
+        let uri = self.uri.clone();
+        if !self.channel.levels.are_several() {
+            return uri;
+        }
+        let mut parts = uri.into_parts();
+        parts.authority = Some(replica.authority.clone());
+        // It has a scheme, an authority and a path, as the one that it was.
+        Uri::from_parts(parts).unwrap_or_else(|_| self.uri.clone())
+    }
+
+    fn head(&self, previous: u32, uri: Uri) -> http::Request<()> {
         let mut request = http::Request::new(());
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = self.uri.clone();
+        *request.uri_mut() = uri;
         let mut headers = self.headers.clone();
         if let Some(deadline) = self.deadline {
             options::set_timeout(
