@@ -71,7 +71,7 @@ impl Level {
         settings: watch::Receiver<balancer::Settings>,
         report: Option<Report>,
     ) -> Self {
-        let (publisher, subscriber) = Subscriber::pair();
+        let (publisher, subscriber) = Subscriber::pair(config.dns);
         let view = Arc::new(View::new(report));
         let balancer = Balancer::new(
             config.name(),

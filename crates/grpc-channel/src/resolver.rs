@@ -97,6 +97,8 @@ pub trait Resolve: Send + 'static {
 pub struct Publisher {
     answers: mpsc::Sender<Answer>,
     again: Arc<Notify>,
+    #[cfg(feature = "kubernetes")]
+    dns: dns::Config,
 }
 
 /// What a resolver found.
@@ -191,19 +193,32 @@ impl Publisher {
         Self {
             answers: self.answers.clone(),
             again: self.again.clone(),
+            dns: self.dns,
         }
+    }
+
+    /// How the channel wants DNS to be asked, for a resolver that falls back to it.
+    pub(crate) fn dns(&self) -> dns::Config {
+        self.dns
     }
 }
 
 // === impl Subscriber ===
 
 impl Subscriber {
-    pub(crate) fn pair() -> (Publisher, Self) {
+    /// The two ends, where `dns` is how the channel wants DNS to be asked.
+    #[cfg_attr(
+        not(feature = "kubernetes"),
+        expect(unused_variables, reason = "no other resolver falls back to DNS")
+    )]
+    pub(crate) fn pair(dns: dns::Config) -> (Publisher, Self) {
         let (sender, answers) = mpsc::channel(1);
         let again = Arc::new(Notify::new());
         let publisher = Publisher {
             answers: sender,
             again: again.clone(),
+            #[cfg(feature = "kubernetes")]
+            dns,
         };
         (publisher, Self { answers, again })
     }
@@ -246,7 +261,7 @@ impl Resolve for OfTarget {
                 namespace,
                 port,
             } => {
-                let slices = EndpointSlices::inferred(namespace, service, port, self.dns);
+                let slices = EndpointSlices::inferred(namespace, service, port);
                 slices.run(publisher).await;
             }
             Kind::Fixed(addresses) => {

@@ -147,6 +147,12 @@ impl Server {
         format!("dns://{}/{name}:{port}", self.address)
     }
 
+    /// Where it listens.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// How often IPv4 addresses were asked for.
     pub(crate) fn queries(&self) -> usize {
         self.zone.queries.load(Ordering::SeqCst)
