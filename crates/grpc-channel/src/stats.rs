@@ -59,8 +59,12 @@ pub struct SubchannelStats {
     pub calls_started: u64,
     /// How many of them ended with OK.
     pub calls_succeeded: u64,
-    /// How many of them ended otherwise.
+    /// How many of them ended otherwise, or were not over at their deadline.
     pub calls_failed: u64,
+    /// How many of them were cancelled, because the caller dropped them or another attempt of a hedged
+    /// call was answered first. They are no failures, neither here nor for
+    /// [`OutlierDetection`](crate::OutlierDetection).
+    pub calls_cancelled: u64,
     /// How many calls have begun and not ended.
     pub calls_in_flight: u64,
     /// Whether it is left out as an outlier, see [`OutlierDetection`](crate::OutlierDetection).
@@ -148,6 +152,7 @@ impl SubchannelStats {
             calls_started: subchannel.calls.started(),
             calls_succeeded: subchannel.calls.succeeded(),
             calls_failed: subchannel.calls.failed(),
+            calls_cancelled: subchannel.calls.cancelled(),
             calls_in_flight: subchannel.calls.in_flight(),
             ejected: status.ejected,
         }

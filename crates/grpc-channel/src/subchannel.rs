@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-pub(crate) use self::calls::Calls;
+pub(crate) use self::calls::{Calls, Outcome};
 pub use self::pool::Connections;
 pub(crate) use self::pool::Pool;
 pub(crate) use self::status::{Phase, Status};
