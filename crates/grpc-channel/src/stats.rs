@@ -29,7 +29,10 @@ pub struct Stats {
     /// within [`Builder::dns_interval`](crate::Builder::dns_interval), a watch of EndpointSlices lists
     /// every 5 minutes or so; an older view is out of date.
     pub resolved_age: Option<Duration>,
-    /// One entry for each address, sorted by address.
+    /// One entry for each address that has a subchannel, sorted by address; under
+    /// [`Policy::PickFirst`](crate::Policy::PickFirst) that is one, or those that are tried. An
+    /// address that gets a subchannel again has the figures that it had, unless it was no part of the
+    /// target meanwhile.
     pub subchannels: Vec<SubchannelStats>,
     /// The same for each [`fallback`](crate::Builder::fallback), in order of priority; they have no
     /// fallbacks of their own.
