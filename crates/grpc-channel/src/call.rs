@@ -204,8 +204,10 @@ impl Call {
             .is_some_and(|method| !method.server_streaming);
         if again && unary && self.payload.is_replayable() {
             let kept = self.channel.buffer.begin();
-            let held = answer.response.body_mut().hold(kept).await;
-            held.map_err(Ended::Failed)?;
+            if let Err(failure) = answer.response.body_mut().hold(kept).await {
+                answer.guard.note(Some(failure.status.code()));
+                return Err(Ended::Failed(failure));
+            }
         }
         Ok(answer)
     }
@@ -245,11 +247,11 @@ impl Call {
 
     /// A call that waits for a replica until its deadline is told what it waited for.
     fn timed_out(&self) -> Status {
-        match &**self.channel.view.picker.load() {
+        match &**self.channel.slot.load() {
             Picker::Ready(_) => deadline_exceeded(),
             Picker::Queue => Status::deadline_exceeded(format!(
                 "the deadline of the call has passed while it waited for a connection to {}",
-                self.channel.target
+                self.channel.levels.awaited()
             )),
             Picker::Fail(why) => {
                 Status::deadline_exceeded(format!("the deadline of the call has passed: {why}"))

@@ -37,11 +37,15 @@
 //! | a replica stops answering | keepalive pings find it, see [`Keepalive`] |
 //! | DNS gives nothing, NXDOMAIN or no answer | the addresses that are known are kept; with none, calls fail with UNAVAILABLE and say why, or wait, see [`WaitForReady`] |
 //! | nothing can be reached | calls fail with UNAVAILABLE and say what is wrong with each address, or wait |
+//! | a whole target fails | with [`Builder::fallback`] the next one in order of priority is used, until it is back |
 //!
 //! # How a call finds its way
 //!
 //! [`resolver`] → balancer (one subchannel for each address) → picker (by [`Policy`]) → a call's
 //! attempts. The parts and their names are those of the gRPC core documents.
+//!
+//! A channel with fallbacks has a resolver and a balancer for each of its targets that is needed; the
+//! picker of the target in use is the one that calls find (gRFC A56).
 //!
 //! # Features
 //!
@@ -54,8 +58,7 @@
 //!
 //! # What it does not do (yet)
 //!
-//! Failover between targets of different priority, and metrics by OpenTelemetry; [`Channel::stats`] has
-//! the figures.
+//! Metrics by OpenTelemetry; [`Channel::stats`] has the figures.
 
 mod backoff;
 mod balancer;
@@ -65,7 +68,9 @@ mod channel;
 mod connectivity;
 pub mod credentials;
 mod error;
+mod failover;
 mod health;
+mod level;
 mod method;
 mod outlier;
 mod picker;

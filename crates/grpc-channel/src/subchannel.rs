@@ -10,11 +10,12 @@ mod status;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::uri::Authority;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-pub(crate) use self::calls::Calls;
+pub(crate) use self::calls::{Calls, Outcome};
 pub use self::pool::Connections;
 pub(crate) use self::pool::Pool;
 pub(crate) use self::status::{Phase, Status};
@@ -50,8 +51,18 @@ pub(crate) struct Context {
 #[derive(Debug)]
 pub(crate) struct Subchannel {
     pub(crate) address: Address,
-    pub(crate) calls: Calls,
+    /// What `:authority` is there: that of the target, which the address belongs to.
+    pub(crate) authority: Authority,
+    pub(crate) calls: Arc<Calls>,
     status: Mutex<Status>,
+}
+
+/// What is remembered of a subchannel that was given up, for the next one of its address.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    calls: Arc<Calls>,
+    connections: u64,
+    cause: Option<Disconnect>,
 }
 
 /// Ends the subchannel's task when it is dropped: calls in flight finish, and then the connection
@@ -91,20 +102,22 @@ impl Context {
 // === impl Subchannel ===
 
 impl Subchannel {
-    /// Begins to connect, in the background.
+    /// Begins to connect, in the background. Its figures go on where the `past` ended.
     pub(crate) fn spawn(
         address: Address,
         context: Context,
         health_service: Option<Arc<str>>,
+        past: Past,
     ) -> Lease {
         let (sender, checked) = watch::channel(health_service);
         let subchannel = Arc::new(Self {
             address,
-            calls: Calls::default(),
+            authority: context.check.authority().clone(),
+            calls: past.calls,
             status: Mutex::new(Status {
                 phase: Phase::Connecting,
-                connections: 0,
-                cause: None,
+                connections: past.connections,
+                cause: past.cause,
                 failing: false,
                 ejected: false,
                 health: Health::default(),
@@ -125,6 +138,17 @@ impl Subchannel {
 
     pub(crate) fn status(&self) -> Status {
         self.lock().clone()
+    }
+
+    /// What the next subchannel of this address goes on from. Calls that are still in flight are
+    /// counted there when they end.
+    pub(crate) fn past(&self) -> Past {
+        let status = self.lock();
+        Past {
+            calls: self.calls.clone(),
+            connections: status.connections,
+            cause: status.cause.clone(),
+        }
     }
 
     fn change(&self, context: &Context, change: impl FnOnce(&mut Status)) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Version};
+use http::{HeaderValue, Method, Uri, Version};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -14,7 +14,7 @@ use super::retry::Failed;
 use super::{Call, code_of};
 use crate::channel::Inner;
 use crate::picker::{Candidate, Picker};
-use crate::subchannel::Subchannel;
+use crate::subchannel::{Outcome, Subchannel};
 use crate::transport::{Failure, Progress, ResponseBody};
 
 /// What gRFC A6 calls a retry by policy announces itself with.
@@ -37,7 +37,9 @@ pub(super) enum Ended {
 /// Counts an attempt's end, however it ends, and keeps the channel alive until then.
 pub(crate) struct Guard {
     subchannel: Arc<Subchannel>,
-    ok: bool,
+    /// `None` for as long as nobody has said it.
+    outcome: Option<Outcome>,
+    deadline: Option<Instant>,
     channel: Arc<Inner>,
 }
 
@@ -85,30 +87,49 @@ impl Ended {
 // === impl Guard ===
 
 impl Guard {
-    fn new(subchannel: &Arc<Subchannel>, channel: Arc<Inner>) -> Self {
+    fn new(subchannel: &Arc<Subchannel>, deadline: Option<Instant>, channel: Arc<Inner>) -> Self {
         subchannel.calls.start();
         Self {
             subchannel: subchannel.clone(),
-            ok: false,
+            outcome: None,
+            deadline,
             channel,
         }
     }
 
     /// The call has ended with this code, if the peer sent one.
     pub(crate) fn ended(mut self, code: Option<Code>) {
-        self.note(code);
+        self.note(code.or(Some(Code::Unknown)));
     }
 
-    /// This is the code, if it says OK.
+    /// This is the code, if the peer has sent one; the first one counts.
     pub(super) fn note(&mut self, code: Option<Code>) {
-        self.ok |= code == Some(Code::Ok);
+        let outcome = code.map(|code| match code {
+            Code::Ok => Outcome::Succeeded,
+            _ => Outcome::Failed,
+        });
+        self.outcome = self.outcome.or(outcome);
+    }
+
+    /// How the attempt ended. One that nobody waited for any longer was cancelled, unless that was
+    /// because its time was over: a replica that is too slow has failed.
+    fn outcome(&self) -> Outcome {
+        let late = || self.deadline.is_some_and(|at| at <= Instant::now());
+        match self.outcome {
+            Some(outcome) => outcome,
+            None if late() => Outcome::Failed,
+            None => Outcome::Cancelled,
+        }
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.subchannel.calls.end(self.ok);
-        if let Some(throttle) = self.channel.throttle.as_ref().filter(|_| self.ok) {
+        let outcome = self.outcome();
+        self.subchannel.calls.end(outcome);
+        if let Some(throttle) = &self.channel.throttle
+            && outcome == Outcome::Succeeded
+        {
             throttle.succeeded();
         }
     }
@@ -127,14 +148,24 @@ impl Call {
         let (id, outgoing) = self.payload.begin();
         let sending = async {
             let candidate = self.pick(used).await?;
-            let mut head = self.head(previous);
+            let uri = self.uri(&candidate.subchannel);
+            let mut head = self.head(previous, uri.clone());
             if let Some(credentials) = &self.channel.credentials {
-                let added = credentials.add(head.headers_mut(), &self.uri).await;
+                let added = credentials.add(head.headers_mut(), &uri).await;
                 added.map_err(Failure::without_credentials)?;
             }
-            let guard = Guard::new(&candidate.subchannel, self.channel.clone());
+            let channel = self.channel.clone();
+            let mut guard = Guard::new(&candidate.subchannel, self.deadline, channel);
             let place = candidate.pool.reserve().await?;
-            let response = place.send(head, outgoing).await?;
+            let sent = place.send(head, outgoing).await;
+            match &sent {
+                // A response of nothing but an error has ended.
+                Ok(response) => guard.note(code_of(response.headers())),
+                // Another attempt has the request; this one could not go on.
+                Err(_) if self.payload.is_lost(id) => {}
+                Err(failure) => guard.note(Some(failure.status.code())),
+            }
+            let response = sent?;
             Ok(Answer {
                 response,
                 guard,
@@ -147,8 +178,7 @@ impl Call {
     /// The replica to use. Waits while one is being made, and, if the call wants it, also while
     /// none can be.
     async fn pick(&self, used: Option<&Used>) -> Result<Candidate, Failure> {
-        let slot = &self.channel.view.picker;
-        let picked = slot.wait(|picker| match picker {
+        let picked = self.channel.slot.wait(|picker| match picker {
             Picker::Ready(rotation) => {
                 let mut candidate = rotation.pick();
                 if let Some(used) = used {
@@ -173,11 +203,23 @@ impl Call {
         picked.await
     }
 
-    fn head(&self, previous: u32) -> http::Request<()> {
+    /// The method at the authority of the target that a replica belongs to.
+    fn uri(&self, replica: &Subchannel) -> Uri {
+        let uri = self.uri.clone();
+        if !self.channel.levels.are_several() {
+            return uri;
+        }
+        let mut parts = uri.into_parts();
+        parts.authority = Some(replica.authority.clone());
+        // It has a scheme, an authority and a path, as the one that it was.
+        Uri::from_parts(parts).unwrap_or_else(|_| self.uri.clone())
+    }
+
+    fn head(&self, previous: u32, uri: Uri) -> http::Request<()> {
         let mut request = http::Request::new(());
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = self.uri.clone();
+        *request.uri_mut() = uri;
         let mut headers = self.headers.clone();
         if let Some(deadline) = self.deadline {
             options::set_timeout(

@@ -15,6 +15,7 @@ mod credentials;
 mod deadlines;
 mod dns;
 mod echo;
+mod failover;
 mod frames;
 mod health;
 mod hedging;
