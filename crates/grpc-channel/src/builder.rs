@@ -2,6 +2,8 @@
 
 mod balancing;
 mod calls;
+#[cfg(feature = "otel")]
+mod otel;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use http::uri::Scheme;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::calls::Calls;
+#[cfg(feature = "otel")]
+use self::otel::Otel;
 use crate::backoff::Backoff;
 use crate::balancer::{self, Balancer, View};
 use crate::call::Throttle;
@@ -18,6 +22,8 @@ use crate::channel::{Channel, Inner};
 use crate::error::Error;
 use crate::health::Check;
 use crate::method::{DescriptorError, IdempotentMethods};
+#[cfg(not(feature = "otel"))]
+use crate::metrics::Metrics;
 #[cfg(feature = "kubernetes")]
 use crate::resolver::EndpointSlices;
 use crate::resolver::dns::{self, Dns};
@@ -48,6 +54,8 @@ pub struct Builder {
     idempotent: Result<IdempotentMethods, DescriptorError>,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
+    #[cfg(feature = "otel")]
+    otel: Otel,
 }
 
 // === impl Builder ===
@@ -70,6 +78,8 @@ impl Builder {
             idempotent: Ok(IdempotentMethods::default()),
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "otel")]
+            otel: Otel::default(),
         }
     }
 
@@ -130,7 +140,11 @@ impl Builder {
     /// Which methods may be retried: those that the descriptors mark with
     /// `option idempotency_level`. May be called for several sets. Without it only calls that no
     /// server has processed are sent again.
+    ///
+    /// With the feature `otel` the metrics name all methods of the sets.
     pub fn idempotent_methods(mut self, file_descriptor_set: &[u8]) -> Self {
+        #[cfg(feature = "otel")]
+        self.otel.known.add(file_descriptor_set);
         if let Ok(methods) = &mut self.idempotent
             && let Err(error) = methods.add(file_descriptor_set)
         {
@@ -193,6 +207,11 @@ impl Builder {
         let (attempts, buffer) = (self.calls.attempts(), self.calls.buffer());
         let credentials = self.calls.credentials(scheme == Scheme::HTTPS);
         let idempotent = self.idempotent?;
+        #[cfg(feature = "otel")]
+        let metrics = self.otel.metrics(target.as_str());
+        #[cfg(not(feature = "otel"))]
+        let metrics = Metrics;
+        self.subchannel.metrics = metrics.clone();
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::no_runtime())?;
 
         let (publisher, subscriber): (Publisher, _) = Subscriber::pair();
@@ -226,6 +245,7 @@ impl Builder {
             buffer: Arc::new(buffer),
             idempotent,
             view,
+            metrics,
             _tasks: tasks,
         }))
     }

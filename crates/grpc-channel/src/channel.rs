@@ -18,6 +18,7 @@ use crate::call::{self, AttemptsPolicy, Buffer, Throttle};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::method::IdempotentMethods;
+use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::service_config::Methods;
 use crate::stats::Stats;
@@ -46,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) buffer: Arc<Buffer>,
     pub(crate) idempotent: IdempotentMethods,
     pub(crate) view: Arc<View>,
+    pub(crate) metrics: Metrics,
     /// The resolver and the balancer.
     pub(crate) _tasks: [AbortOnDropHandle<()>; 2],
 }

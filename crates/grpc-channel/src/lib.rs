@@ -50,23 +50,29 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `tls` | `Builder::tls`, by rustls with ring as its only provider |
+//! | `otel` | `Builder::meter_provider`: OpenTelemetry metrics by gRPC's names |
 //! | `kubernetes` | targets of `k8s:///service.namespace:port`, which watch EndpointSlices |
 //!
 //! # What it does not do (yet)
 //!
-//! Failover between targets of different priority, and metrics by OpenTelemetry; [`Channel::stats`] has
-//! the figures.
+//! Failover between targets of different priority.
 
 mod backoff;
 mod balancer;
 mod builder;
 mod call;
 mod channel;
+mod code;
 mod connectivity;
 pub mod credentials;
 mod error;
 mod health;
 mod method;
+#[cfg(feature = "otel")]
+mod metrics;
+#[cfg(not(feature = "otel"))]
+#[path = "metrics/off.rs"]
+mod metrics;
 mod outlier;
 mod picker;
 mod policy;

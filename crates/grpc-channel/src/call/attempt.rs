@@ -8,11 +8,12 @@ use tonic::Code;
 
 use super::hedging::Used;
 use super::options;
-use super::payload::AttemptId;
+use super::payload::{AttemptId, Outgoing};
 use super::pushback::Pushback;
 use super::retry::Failed;
-use super::{Call, code_of};
+use super::{Call, code_of, is_deadline};
 use crate::channel::Inner;
+use crate::metrics::{CallAttemptTracer, Sent};
 use crate::picker::{Candidate, Picker};
 use crate::subchannel::Subchannel;
 use crate::transport::{Failure, Progress, ResponseBody};
@@ -38,6 +39,8 @@ pub(super) enum Ended {
 pub(crate) struct Guard {
     subchannel: Arc<Subchannel>,
     ok: bool,
+    /// `None` until there is an answer.
+    tracer: Option<CallAttemptTracer>,
     channel: Arc<Inner>,
 }
 
@@ -90,6 +93,7 @@ impl Guard {
         Self {
             subchannel: subchannel.clone(),
             ok: false,
+            tracer: None,
             channel,
         }
     }
@@ -97,10 +101,34 @@ impl Guard {
     /// The call has ended with this code, if the peer sent one.
     pub(crate) fn ended(mut self, code: Option<Code>) {
         self.note(code);
+        if let Some(tracer) = &mut self.tracer {
+            tracer.ended(code);
+        }
+    }
+
+    /// These bytes of the response are handed to the caller.
+    pub(crate) fn received(&mut self, data: &[u8]) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.received(data);
+        }
+    }
+
+    /// The call goes on with this attempt alone.
+    pub(super) fn commit(&mut self) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.commit();
+        }
+    }
+
+    /// There is an answer; if it is trailers only, it has the status.
+    fn answered(&mut self, response: &http::Response<ResponseBody>, mut tracer: CallAttemptTracer) {
+        tracer.answered(response.status(), response.headers());
+        self.tracer = Some(tracer);
+        self.note(code_of(response.headers()));
     }
 
     /// This is the code, if it says OK.
-    pub(super) fn note(&mut self, code: Option<Code>) {
+    fn note(&mut self, code: Option<Code>) {
         self.ok |= code == Some(Code::Ok);
     }
 }
@@ -124,24 +152,55 @@ impl Call {
         previous: u32,
         used: Option<&Used>,
     ) -> (AttemptId, Result<Answer, Failure>) {
-        let (id, outgoing) = self.payload.begin();
-        let sending = async {
-            let candidate = self.pick(used).await?;
-            let mut head = self.head(previous);
-            if let Some(credentials) = &self.channel.credentials {
-                let added = credentials.add(head.headers_mut(), &self.uri).await;
-                added.map_err(Failure::without_credentials)?;
+        let mut tracer = self.tracer.attempt();
+        loop {
+            let (id, outgoing) = self.payload.begin();
+            match self
+                .send_once(previous, used, outgoing, tracer.sent())
+                .await
+            {
+                // The connection was closed between the pick and the stream: the attempt goes on with
+                // another pick. The driver and the balancer may need a turn to see it too.
+                Err(failure) if failure.progress == Progress::NotSent => {
+                    self.payload.give_up(id);
+                    tokio::task::yield_now().await;
+                }
+                Err(failure) => {
+                    let late = is_deadline(&failure.status, self.deadline);
+                    let code = failure.status.code();
+                    tracer.ended(Some(if late { Code::DeadlineExceeded } else { code }));
+                    return (id, Err(failure));
+                }
+                Ok((response, mut guard)) => {
+                    guard.answered(&response, tracer);
+                    let answer = Answer {
+                        response,
+                        guard,
+                        id,
+                    };
+                    return (id, Ok(answer));
+                }
             }
-            let guard = Guard::new(&candidate.subchannel, self.channel.clone());
-            let place = candidate.pool.reserve().await;
-            let response = place.send(head, outgoing).await?;
-            Ok(Answer {
-                response,
-                guard,
-                id,
-            })
-        };
-        (id, sending.await)
+        }
+    }
+
+    async fn send_once(
+        &self,
+        previous: u32,
+        used: Option<&Used>,
+        outgoing: Outgoing<'_>,
+        sent: Sent,
+    ) -> Result<(http::Response<ResponseBody>, Guard), Failure> {
+        let candidate = self.pick(used).await?;
+        let mut head = self.head(previous);
+        if let Some(credentials) = &self.channel.credentials {
+            let added = credentials.add(head.headers_mut(), &self.uri).await;
+            added.map_err(Failure::without_credentials)?;
+        }
+        let guard = Guard::new(&candidate.subchannel, self.channel.clone());
+        let place = candidate.pool.reserve().await;
+        let response = place.send(head, outgoing, sent).await?;
+        Ok((response, guard))
     }
 
     /// The replica to use. Waits while one is being made, and, if the call wants it, also while

@@ -14,6 +14,7 @@ use tonic::Status;
 
 use super::{Check, Health, Unhealthy};
 use crate::call::Outgoing;
+use crate::metrics::Sent;
 use crate::transport::Connection;
 
 const PATH: &str = "/grpc.health.v1.Health/Watch";
@@ -57,7 +58,10 @@ pub(super) async fn watch(
 ) -> Status {
     let asked = [request(service)];
     let place = connection.reserve();
-    let response = match place.send(head(check), Outgoing::Complete(&asked)).await {
+    let response = match place
+        .send(head(check), Outgoing::Complete(&asked), Sent::uncounted())
+        .await
+    {
         Ok(response) => response,
         Err(failure) => return failure.status,
     };

@@ -11,6 +11,7 @@ use super::connection::Reservation;
 use super::response::ResponseBody;
 use super::stream_error::Failure;
 use crate::call::{Cursor, Outgoing};
+use crate::metrics::Sent;
 
 // === impl Reservation ===
 
@@ -23,6 +24,7 @@ impl Reservation {
         self,
         head: http::Request<()>,
         request: Outgoing<'_>,
+        sent: Sent,
     ) -> Result<http::Response<ResponseBody>, Failure> {
         let Self {
             connection,
@@ -50,11 +52,11 @@ impl Reservation {
 
         let pump = match request {
             Outgoing::Complete(frames) => {
-                write(stream, frames);
+                write(stream, frames, sent);
                 None
             }
             Outgoing::Streaming(cursor) => {
-                let pump = tokio::spawn(pump(cursor, stream));
+                let pump = tokio::spawn(pump(cursor, stream, sent));
                 Some(AbortOnDropHandle::new(pump))
             }
         };
@@ -72,10 +74,13 @@ impl Reservation {
 }
 
 /// Writes frames that are all there. Errors are left to the response, which has the same one.
-fn write(mut stream: SendStream<Bytes>, frames: &[Bytes]) {
+fn write(mut stream: SendStream<Bytes>, frames: &[Bytes], mut sent: Sent) {
     let Some((last, others)) = frames.split_last() else {
         return;
     };
+    for frame in frames {
+        sent.count(frame);
+    }
     for frame in others {
         let _ = stream.send_data(frame.clone(), false);
     }
@@ -83,7 +88,7 @@ fn write(mut stream: SendStream<Bytes>, frames: &[Bytes]) {
 }
 
 /// Writes frames as they are made, no faster than the peer takes them.
-async fn pump(mut frames: Cursor, mut stream: SendStream<Bytes>) {
+async fn pump(mut frames: Cursor, mut stream: SendStream<Bytes>, mut sent: Sent) {
     loop {
         stream.reserve_capacity(1);
         while stream.capacity() == 0 {
@@ -102,6 +107,7 @@ async fn pump(mut frames: Cursor, mut stream: SendStream<Bytes>) {
         match next.await {
             None => return,
             Some(Some(Ok(frame))) => {
+                sent.count(&frame);
                 if stream.send_data(frame, false).is_err() {
                     return;
                 }

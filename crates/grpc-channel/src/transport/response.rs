@@ -129,6 +129,9 @@ impl Live {
                 Some(Ok(data)) => {
                     // It fails only for a stream that is gone, which the next poll reports.
                     let _ = self.stream.flow_control().release_capacity(data.len());
+                    if let Some(committed) = &mut self.committed {
+                        committed.guard.received(&data);
+                    }
                     let limit = self.committed.as_mut().and_then(|c| c.limit.as_mut());
                     if let Some(Err(status)) = limit.map(|limit| limit.check(&data)) {
                         return Poll::Ready(Some(Err(status)));
