@@ -347,6 +347,9 @@ impl Balancer {
         }
         self.published = Arc::new(candidates.clone());
         let policy = &self.settings.borrow().policy;
+        if *policy == Policy::WeightedRoundRobin {
+            self.replicas.record_weights(&candidates);
+        }
         Rotation::new(policy, candidates).map(Picker::Ready)
     }
 

@@ -3,6 +3,8 @@
 mod balancing;
 mod calls;
 mod failover;
+#[cfg(feature = "otel")]
+mod otel;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,8 @@ use tokio::sync::watch;
 
 use self::calls::Calls;
 use self::failover::Fallbacks;
+#[cfg(feature = "otel")]
+use self::otel::Otel;
 use crate::backoff::Backoff;
 use crate::balancer;
 use crate::call::Throttle;
@@ -21,6 +25,8 @@ use crate::error::Error;
 use crate::failover::Failover;
 use crate::level::{Level, Levels};
 use crate::method::{DescriptorError, Descriptors};
+#[cfg(not(feature = "otel"))]
+use crate::metrics::Metrics;
 use crate::resolver::dns;
 use crate::resolver::{OfTarget, Resolve};
 use crate::service_config::ServiceConfig;
@@ -50,6 +56,8 @@ pub struct Builder {
     descriptors: Result<Descriptors, DescriptorError>,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
+    #[cfg(feature = "otel")]
+    otel: Otel,
 }
 
 // === impl Builder ===
@@ -73,6 +81,8 @@ impl Builder {
             descriptors: Ok(Descriptors::default()),
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "otel")]
+            otel: Otel::default(),
         }
     }
 
@@ -135,8 +145,11 @@ impl Builder {
     /// server has processed are sent again.
     ///
     /// The descriptors also tell which responses are streams. One that is not is held back until it is
-    /// whole, so that a call whose replica dies in the middle of the response is retried too.
+    /// whole, so that a call whose replica dies in the middle of the response is retried too. With the
+    /// feature `otel` the metrics name all methods of the sets.
     pub fn idempotent_methods(mut self, file_descriptor_set: &[u8]) -> Self {
+        #[cfg(feature = "otel")]
+        self.otel.known.add(file_descriptor_set);
         if let Ok(methods) = &mut self.descriptors
             && let Err(error) = methods.add(file_descriptor_set)
         {
@@ -175,6 +188,11 @@ impl Builder {
         self.check()?;
         let user_agent = self.user_agent_header()?;
         let scheme = self.scheme();
+        #[cfg(feature = "otel")]
+        let metrics = std::mem::take(&mut self.otel).metrics(target.as_str());
+        #[cfg(not(feature = "otel"))]
+        let metrics = Metrics;
+        self.subchannel.metrics = metrics.clone();
         let first = self.level(target, &scheme, &user_agent)?;
         let fallbacks = self.lower_levels(&scheme, &user_agent)?;
         let (attempts, buffer) = (self.calls.attempts(), self.calls.buffer());
@@ -209,6 +227,7 @@ impl Builder {
             settings,
             slot: levels.slot(),
             levels,
+            metrics,
         }))
     }
 

@@ -19,6 +19,7 @@ use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::level::Levels;
 use crate::method::Descriptors;
+use crate::metrics::Metrics;
 use crate::picker::Slot;
 use crate::policy::Policy;
 use crate::service_config::Methods;
@@ -52,6 +53,7 @@ pub(crate) struct Inner {
     /// Where a call finds the picker in place.
     pub(crate) slot: Arc<Slot>,
     pub(crate) levels: Levels,
+    pub(crate) metrics: Metrics,
 }
 
 // === impl Channel ===

@@ -54,17 +54,19 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `tls` | `Builder::tls`, by rustls with ring as its only provider |
+//! | `otel` | `Builder::meter_provider`: OpenTelemetry metrics by gRPC's names |
 //! | `kubernetes` | targets of `k8s:///service.namespace:port`, which watch EndpointSlices |
 //!
 //! # What it does not do (yet)
 //!
-//! Metrics by OpenTelemetry; [`Channel::stats`] has the figures.
+//! Load reports of replicas, and what only a control plane such as xDS can tell.
 
 mod backoff;
 mod balancer;
 mod builder;
 mod call;
 mod channel;
+mod code;
 mod connectivity;
 pub mod credentials;
 mod error;
@@ -72,6 +74,11 @@ mod failover;
 mod health;
 mod level;
 mod method;
+#[cfg(feature = "otel")]
+mod metrics;
+#[cfg(not(feature = "otel"))]
+#[path = "metrics/off.rs"]
+mod metrics;
 mod outlier;
 mod picker;
 mod policy;

@@ -21,6 +21,7 @@ pub(crate) use self::pool::Pool;
 pub(crate) use self::status::{Phase, Status};
 use crate::backoff::{Attempts, Backoff};
 use crate::health::{Check, Health};
+use crate::metrics::Metrics;
 use crate::resolver::Address;
 use crate::transport::{self, Connection, Disconnect, Driver};
 
@@ -34,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) transport: transport::Config,
     pub(crate) backoff: Backoff,
     pub(crate) connections: Connections,
+    pub(crate) metrics: Metrics,
 }
 
 /// What the subchannels of a channel share.
@@ -96,6 +98,10 @@ impl Context {
             connecting: Arc::new(Semaphore::new(max_connecting)),
             changes,
         }
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.config.metrics
     }
 }
 
@@ -243,6 +249,7 @@ impl Task {
         mut driver: Driver,
     ) -> std::ops::ControlFlow<()> {
         tracing::debug!(address = %self.subchannel.address, "connected");
+        let open = self.context.metrics().connected();
         let checked = self.checked.borrow().is_some();
         let pool = Pool::new(connection.clone(), self.context.config.connections);
         let _growing = pool.grow(&self.subchannel, &self.context);
@@ -271,6 +278,7 @@ impl Task {
         let Some(cause) = closing else {
             return std::ops::ControlFlow::Break(());
         };
+        open.lost(&cause);
         tracing::debug!(address = %self.subchannel.address, %cause, "disconnected");
         if cause.is_too_many_pings() {
             self.ping_less();
@@ -300,6 +308,7 @@ impl Task {
 
     /// Notes a failed attempt and says when the next one is due, counted from this one's beginning.
     fn failed(&mut self, cause: Disconnect, began: Instant) -> Instant {
+        self.context.metrics().connection_failed();
         let wait = self.attempts.failed(fastrand::f64());
         let retry_at = (began + wait).max(Instant::now());
         tracing::debug!(address = %self.subchannel.address, %cause, ?wait, "could not connect");

@@ -134,6 +134,12 @@ impl Replicas {
             .collect()
     }
 
+    /// Tells the metrics what the weights are.
+    pub(super) fn record_weights(&self, candidates: &[Candidate]) {
+        let weights = candidates.iter().map(|candidate| candidate.weight);
+        self.context.metrics().weights(weights);
+    }
+
     /// Ejects outliers and brings others back.
     pub(super) fn sweep(&mut self, config: &OutlierDetection, now: Instant) {
         for replica in &mut self.list {
@@ -144,7 +150,8 @@ impl Replicas {
             });
         }
         let mut hosts: Vec<&mut Host> = self.list.iter_mut().map(|r| &mut r.host).collect();
-        outlier::sweep(config, &mut hosts, now, || fastrand::u32(..100));
+        let ejections = outlier::sweep(config, &mut hosts, now, || fastrand::u32(..100));
+        self.context.metrics().ejections(&ejections);
         self.show_ejections();
     }
 

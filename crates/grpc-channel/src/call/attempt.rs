@@ -8,11 +8,12 @@ use tonic::Code;
 
 use super::hedging::Used;
 use super::options;
-use super::payload::AttemptId;
+use super::payload::{AttemptId, Outgoing};
 use super::pushback::Pushback;
 use super::retry::Failed;
-use super::{Call, code_of};
+use super::{Call, code_of, is_deadline};
 use crate::channel::Inner;
+use crate::metrics::{CallAttemptTracer, Sent};
 use crate::picker::{Candidate, Picker};
 use crate::subchannel::{Outcome, Subchannel};
 use crate::transport::{Failure, Progress, ResponseBody};
@@ -40,6 +41,8 @@ pub(crate) struct Guard {
     /// `None` for as long as nobody has said it.
     outcome: Option<Outcome>,
     deadline: Option<Instant>,
+    /// `None` until there is an answer.
+    tracer: Option<CallAttemptTracer>,
     channel: Arc<Inner>,
 }
 
@@ -93,6 +96,7 @@ impl Guard {
             subchannel: subchannel.clone(),
             outcome: None,
             deadline,
+            tracer: None,
             channel,
         }
     }
@@ -100,10 +104,34 @@ impl Guard {
     /// The call has ended with this code, if the peer sent one.
     pub(crate) fn ended(mut self, code: Option<Code>) {
         self.note(code.or(Some(Code::Unknown)));
+        if let Some(tracer) = &mut self.tracer {
+            tracer.ended(code);
+        }
+    }
+
+    /// These bytes of the response are handed to the caller.
+    pub(crate) fn received(&mut self, data: &[u8]) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.received(data);
+        }
+    }
+
+    /// The call goes on with this attempt alone.
+    pub(super) fn commit(&mut self) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.commit();
+        }
+    }
+
+    /// There is an answer; if it is trailers only, it has the status.
+    fn answered(&mut self, response: &http::Response<ResponseBody>, mut tracer: CallAttemptTracer) {
+        tracer.answered(response.status(), response.headers());
+        self.tracer = Some(tracer);
+        self.note(code_of(response.headers()));
     }
 
     /// This is the code, if the peer has sent one; the first one counts.
-    pub(super) fn note(&mut self, code: Option<Code>) {
+    fn note(&mut self, code: Option<Code>) {
         let outcome = code.map(|code| match code {
             Code::Ok => Outcome::Succeeded,
             _ => Outcome::Failed,
@@ -145,34 +173,71 @@ impl Call {
         previous: u32,
         used: Option<&Used>,
     ) -> (AttemptId, Result<Answer, Failure>) {
-        let (id, outgoing) = self.payload.begin();
-        let sending = async {
-            let candidate = self.pick(used).await?;
-            let uri = self.uri(&candidate.subchannel);
-            let mut head = self.head(previous, uri.clone());
-            if let Some(credentials) = &self.channel.credentials {
-                let added = credentials.add(head.headers_mut(), &uri).await;
-                added.map_err(Failure::without_credentials)?;
+        let mut tracer = self.tracer.attempt();
+        loop {
+            let (id, outgoing) = self.payload.begin();
+            let sending = self.send_once(previous, used, id, outgoing, tracer.sent());
+            match sending.await {
+                // The connection was closed between the pick and the stream: the attempt goes on with
+                // another pick. The driver and the balancer may need a turn to see it too.
+                Err(failure) if failure.progress == Progress::NotSent => {
+                    self.payload.give_up(id);
+                    tokio::task::yield_now().await;
+                }
+                Err(failure) => {
+                    tracer.ended(Some(self.code(&failure)));
+                    return (id, Err(failure));
+                }
+                Ok((response, mut guard)) => {
+                    guard.answered(&response, tracer);
+                    let answer = Answer {
+                        response,
+                        guard,
+                        id,
+                    };
+                    return (id, Ok(answer));
+                }
             }
-            let channel = self.channel.clone();
-            let mut guard = Guard::new(&candidate.subchannel, self.deadline, channel);
-            let place = candidate.pool.reserve().await?;
-            let sent = place.send(head, outgoing).await;
-            match &sent {
-                // A response of nothing but an error has ended.
-                Ok(response) => guard.note(code_of(response.headers())),
-                // Another attempt has the request; this one could not go on.
-                Err(_) if self.payload.is_lost(id) => {}
-                Err(failure) => guard.note(Some(failure.status.code())),
+        }
+    }
+
+    /// What a failure is to the caller.
+    pub(super) fn code(&self, failure: &Failure) -> Code {
+        if is_deadline(&failure.status, self.deadline) {
+            Code::DeadlineExceeded
+        } else {
+            failure.status.code()
+        }
+    }
+
+    async fn send_once(
+        &self,
+        previous: u32,
+        used: Option<&Used>,
+        id: AttemptId,
+        outgoing: Outgoing<'_>,
+        counter: Sent,
+    ) -> Result<(http::Response<ResponseBody>, Guard), Failure> {
+        let candidate = self.pick(used).await?;
+        let uri = self.uri(&candidate.subchannel);
+        let mut head = self.head(previous, uri.clone());
+        if let Some(credentials) = &self.channel.credentials {
+            let added = credentials.add(head.headers_mut(), &uri).await;
+            added.map_err(Failure::without_credentials)?;
+        }
+        let channel = self.channel.clone();
+        let mut guard = Guard::new(&candidate.subchannel, self.deadline, channel);
+        let place = candidate.pool.reserve().await?;
+        match place.send(head, outgoing, counter).await {
+            Ok(response) => Ok((response, guard)),
+            Err(failure) => {
+                // Another attempt may have the request, so that this one could not go on.
+                if !self.payload.is_lost(id) {
+                    guard.note(Some(failure.status.code()));
+                }
+                Err(failure)
             }
-            let response = sent?;
-            Ok(Answer {
-                response,
-                guard,
-                id,
-            })
-        };
-        (id, sending.await)
+        }
     }
 
     /// The replica to use. Waits while one is being made, and, if the call wants it, also while

@@ -14,6 +14,7 @@ use tonic::Status;
 
 use super::{Check, Health, Unhealthy};
 use crate::call::Outgoing;
+use crate::metrics::Sent;
 use crate::transport::Connection;
 
 const PATH: &str = "/grpc.health.v1.Health/Watch";
@@ -58,7 +59,8 @@ pub(super) async fn watch(
     let asked = [request(service)];
     let sending = async {
         let place = connection.reserve().await?;
-        place.send(head(check), Outgoing::Complete(&asked)).await
+        let request = Outgoing::Complete(&asked);
+        place.send(head(check), request, Sent::uncounted()).await
     };
     // Something that is no gRPC server says 404, which stands for UNIMPLEMENTED.
     let response = match sending.await {

@@ -20,6 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Context, Subchannel};
 use crate::backoff::Attempts;
+use crate::metrics::OpenConnection;
 use crate::transport::{Connection, Driver, Failure, Reservation, Room};
 
 /// How many connections one replica may get.
@@ -211,9 +212,12 @@ async fn grow(pool: Pool, subchannel: Arc<Subchannel>, context: Context, drain: 
                 attempts.succeeded();
                 pool.add(&connection);
                 subchannel.change(&context, |status| status.connections += 1);
-                tokio::spawn(drive(pool.clone(), connection, driver, drain.clone()));
+                let open = context.metrics().connected();
+                let driving = drive(pool.clone(), connection, driver, drain.clone(), open);
+                tokio::spawn(driving);
             }
             Err(cause) => {
+                context.metrics().connection_failed();
                 let wait = attempts.failed(fastrand::f64());
                 tracing::debug!(
                     address = %subchannel.address, %cause, ?wait, "could not connect once more"
@@ -228,11 +232,17 @@ async fn grow(pool: Pool, subchannel: Arc<Subchannel>, context: Context, drain: 
 
 /// Drives a connection beyond the first, until it is not needed or takes no more calls, and then
 /// until its last call has ended.
-async fn drive(pool: Pool, connection: Connection, mut driver: Driver, drain: CancellationToken) {
+async fn drive(
+    pool: Pool,
+    connection: Connection,
+    mut driver: Driver,
+    drain: CancellationToken,
+    open: OpenConnection,
+) {
     tokio::select! {
-        _ = driver.until_closing() => {}
-        () = drain.cancelled() => {}
-        () = idle(&connection, pool.0.config.idle) => {}
+        cause = driver.until_closing() => open.lost(&cause),
+        () = drain.cancelled() => open.closed(),
+        () = idle(&connection, pool.0.config.idle) => open.closed(),
     }
     pool.remove(&connection);
     drop((connection, pool));

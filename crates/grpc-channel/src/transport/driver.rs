@@ -60,14 +60,18 @@ impl Driver {
     pub(crate) async fn until_closing(&mut self) -> Disconnect {
         let cause = poll_fn(|cx| {
             self.gauge.doubt.register(cx.waker());
-            if let Poll::Ready(ended) = self.poll_drive(cx) {
-                return Poll::Ready(ended);
+            let driven = self.poll_drive(cx);
+            if let Poll::Ready(ended) = &driven
+                && *ended != Disconnect::Closed
+            {
+                return driven;
             }
+            // A GOAWAY also ends a connection without calls, and only the handle tells of it then.
             match self.probe.as_mut().map(|probe| probe.poll_ready(cx)) {
                 Some(Poll::Ready(Err(error))) => {
                     Poll::Ready(self.gauge.cause(Disconnect::from_h2(&error)))
                 }
-                _ => Poll::Pending,
+                _ => driven,
             }
         });
         let cause = cause.await;

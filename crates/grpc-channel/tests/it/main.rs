@@ -26,6 +26,8 @@ mod kubernetes;
 mod lifetime;
 mod load;
 mod loss;
+#[cfg(feature = "otel")]
+mod metrics;
 mod names;
 mod outliers;
 mod pick_first;
