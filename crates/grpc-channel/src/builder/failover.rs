@@ -28,10 +28,10 @@ impl Builder {
     ///
     /// The semantics are those of gRPC's priority policy (gRFC [A56]). The first target that has not
     /// failed is used, by itself: its replicas take all calls, under the same policy and settings as
-    /// any other target's. A target has failed when none of its replicas can be reached, when its
-    /// name gives no address, or when it is not READY within the
-    /// [`failover_timeout`](Self::failover_timeout); from then on it counts as failed until it is
-    /// READY. Nothing of a fallback is resolved or connected to before it is needed. When a target of
+    /// any other target's. A target has failed when none of its replicas can be reached (or serves,
+    /// with a [`health_check`](Self::health_check)), when its name gives no address, or when it is not
+    /// READY within the [`failover_timeout`](Self::failover_timeout); from then on it counts as failed
+    /// until it is READY. Nothing of a fallback is resolved or connected to before it is needed. When a target of
     /// higher priority is READY again, new calls go there at once; those in flight on the fallback
     /// finish, and it is kept for the [`fallback_retention`](Self::fallback_retention). When all have
     /// failed, calls fail with UNAVAILABLE and say what is wrong with each target, or wait.

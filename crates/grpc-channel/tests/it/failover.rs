@@ -1,12 +1,14 @@
 //! Targets of different priority: which one is used, and what calls notice when that changes.
 
+mod failures;
+mod names;
+
 use std::time::Duration;
 
 use grpc_channel::{Builder, Channel, Policy, State, Stats};
-use tonic::Code;
 
 use crate::dns::{Answer, Server};
-use crate::echo::{Client, Method, served_by};
+use crate::echo::{Client, Health, Method, served_by};
 use crate::lifetime::tasks;
 use crate::load::{Load, burst};
 use crate::loss::BACKOFF;
@@ -182,6 +184,34 @@ async fn a_target_that_is_silent_is_given_up_when_its_time_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_whose_replicas_do_not_serve_has_failed_until_they_do() {
+    bounded(async {
+        let (first, second) = (replicas::<2>().await, replicas::<1>().await);
+        for replica in first.iter().chain(&second) {
+            replica.says(Health::Serving);
+        }
+        let builder = with_fallback(&first, &second).health_check("echo.v1.EchoService");
+        let channel = builder.connect().unwrap();
+        let load = Load::start(&channel, Method::Add, 4);
+        load.answers(50).await;
+        for replica in &first {
+            replica.says(Health::NotServing);
+        }
+        uses(&channel, 1).await;
+        load.answers(50).await;
+        for replica in &first {
+            assert_eq!(replica.open_connections(), 1, "it stays connected");
+            replica.says(Health::Serving);
+        }
+        uses(&channel, 0).await;
+        load.answers(50).await;
+        let tally = load.stop().await;
+        assert!(tally.failures.is_empty(), "{:?}", tally.failures);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_without_addresses_is_given_up_at_once_and_used_as_soon_as_it_has_some() {
     bounded(async {
         let (first, second) = (replicas::<1>().await, replicas::<1>().await);
@@ -222,103 +252,6 @@ async fn a_fallback_that_is_not_needed_is_neither_resolved_nor_connected_to() {
         let stats = channel.stats();
         assert_eq!(stats.fallbacks[0].state, State::Idle);
         assert_eq!(stats.fallbacks[0].target, dns.target("echo.test.", PORT));
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_all_targets_have_failed_the_message_tells_of_each() {
-    bounded(async {
-        let (down, mut third) = ([Replica::new()], [Replica::new()]);
-        let dns = Server::start().await;
-        let channel = to(&down)
-            .fallback(dns.target("echo.test.", PORT))
-            .fallback(target(&third))
-            .backoff(BACKOFF)
-            .connect()
-            .unwrap();
-        let status = Client::new(&channel).call(Method::Add).await.unwrap_err();
-        assert_eq!(status.code(), Code::Unavailable);
-        let said = status.message();
-        for (target, why) in [
-            (target(&down), "connection refused"),
-            (
-                dns.target("echo.test.", PORT),
-                "the name echo.test. does not exist (NXDOMAIN)",
-            ),
-            (target(&third), "connection refused"),
-        ] {
-            let clause = format!("no replica of {target} is ready: ");
-            let (_, rest) = said.split_once(&clause).expect(said);
-            let clause = rest.split("; no replica").next().unwrap();
-            assert!(clause.contains(why), "{clause:?} tells {why:?}");
-        }
-        assert_eq!(used(&channel.stats()), None);
-
-        let waiting = tokio::spawn({
-            let patient = to(&down)
-                .fallback(target(&third))
-                .backoff(BACKOFF)
-                .wait_for_ready(true);
-            let patient = patient.connect().unwrap();
-            async move { answers(&patient).await }
-        });
-        third[0].start().await;
-        assert_eq!(waiting.await.unwrap(), name(&third[0]));
-        uses(&channel, 2).await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_calls_authority_is_that_of_the_target_which_answers() {
-    bounded(async {
-        let (mut first, second) = (replicas::<1>().await, replicas::<1>().await);
-        let (higher, lower) = (Server::start().await, Server::start().await);
-        higher.answer(Answer::addresses([first[0].address.ip()]));
-        lower.answer(Answer::addresses([second[0].address.ip()]));
-        let channel = builder(higher.target("echo.zone-a.test.", PORT))
-            .fallback(lower.target("echo.zone-b.test.", PORT))
-            .backoff(BACKOFF)
-            .connect()
-            .unwrap();
-        answers(&channel).await;
-        first[0].kill().await;
-        uses(&channel, 1).await;
-        answers(&channel).await;
-        for (replica, name) in [
-            (&first[0], "echo.zone-a.test"),
-            (&second[0], "echo.zone-b.test"),
-        ] {
-            let seen = &replica.seen()[0];
-            assert_eq!(seen.authority, format!("{name}:{PORT}"));
-        }
-    })
-    .await;
-}
-
-#[cfg(feature = "tls")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fallbacks_certificate_must_be_for_its_own_name() {
-    use crate::tls::certificates::Authority;
-    bounded(async {
-        let down = Server::start().await;
-        let authority = Authority::new();
-        for (issued_for, trusted) in [("echo.zone-b.test", true), ("echo.zone-a.test", false)] {
-            let mut replica = Replica::new();
-            replica.speak_tls(Authority::server(authority.issue(issued_for)).into());
-            replica.start().await;
-            let dns = Server::start().await;
-            dns.answer(Answer::addresses([replica.address.ip()]));
-            let channel = builder(down.target("echo.zone-a.test.", PORT))
-                .fallback(dns.target("echo.zone-b.test.", PORT))
-                .tls(authority.tls())
-                .connect()
-                .unwrap();
-            let answer = Client::new(&channel).call(Method::Add).await;
-            assert_eq!(answer.is_ok(), trusted, "{answer:?}");
-            assert_eq!(replica.server_names().is_empty(), !trusted);
-        }
     })
     .await;
 }
@@ -377,26 +310,4 @@ async fn dropping_the_last_clone_ends_every_task_of_every_target() {
         wait_until("every task has ended", || tasks() <= before).await;
     })
     .await;
-}
-
-#[tokio::test]
-async fn a_fallback_that_is_not_valid_is_an_error_that_says_which() {
-    let error = builder("dns:///echo.test:50051")
-        .fallback("dns:///echo.test:50052")
-        .fallback("dns:///echo.test")
-        .connect()
-        .unwrap_err();
-    assert!(error.is_bad_target());
-    assert_eq!(error.to_string(), "fallback number 2 cannot be used");
-    let source = std::error::Error::source(&error).unwrap();
-    assert_eq!(
-        source.to_string(),
-        r#"the target "dns:///echo.test" is not valid: "echo.test" has no port; expected name:port"#
-    );
-    let zero = builder("dns:///echo.test:50051").failover_timeout(Duration::ZERO);
-    let error = zero.connect().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the setting failover_timeout is not valid: expected more than 0 s"
-    );
 }
