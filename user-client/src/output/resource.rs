@@ -85,7 +85,25 @@ impl Resource<'_> {
                 table.add_row([name, &printable(&value)]);
             }
         }
-        without_margins(table)
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        table.trim_fmt()
+    }
+
+    /// The resource as one row of a table, under [`header`].
+    ///
+    /// Ends without a line break.
+    #[must_use]
+    pub fn row(&self) -> String {
+        row(
+            &printable(self.id),
+            &self
+                .age
+                .map_or_else(|| "-".to_owned(), |age| age.to_string()),
+            &printable(self.display_name),
+            &printable(self.email),
+        )
     }
 }
 
@@ -106,28 +124,35 @@ impl Page<'_> {
     /// Ends without a line break.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut table = Table::new();
-        table.load_style(NOTHING);
-        table.set_header(["ID", "AGE", "DISPLAY NAME", "EMAIL"]);
-        for resource in &self.users {
-            table.add_row([
-                printable(resource.id).as_ref(),
-                &resource
-                    .age
-                    .map_or_else(|| "-".to_owned(), |age| age.to_string()),
-                &printable(resource.display_name),
-                &printable(resource.email),
-            ]);
-        }
-        without_margins(table)
+        rows(&self.users, true)
+    }
+
+    /// The same without the header: a page that goes on where another one ended.
+    #[must_use]
+    pub fn further_text(&self) -> String {
+        rows(&self.users, false)
     }
 }
 
-fn without_margins(mut table: Table) -> String {
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+/// One row per resource; the columns begin at the same places on every page, unless a name is long.
+///
+/// Ends without a line break.
+pub(super) fn rows(resources: &[Resource<'_>], with_header: bool) -> String {
+    let mut lines = Vec::with_capacity(resources.len() + 1);
+    if with_header {
+        lines.push(header());
     }
-    table.trim_fmt()
+    lines.extend(resources.iter().map(Resource::row));
+    lines.join("\n")
+}
+
+/// The header of [`Resource::row`].
+pub(crate) fn header() -> String {
+    row("ID", "AGE", "DISPLAY NAME", "EMAIL")
+}
+
+fn row(id: &str, age: &str, display_name: &str, email: &str) -> String {
+    format!("{id:<36}  {age:>3}  {display_name:<24}  {email}")
 }
 
 /// `None` when the time is outside of what a calendar can show.
