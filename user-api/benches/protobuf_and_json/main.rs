@@ -26,7 +26,7 @@ use self::document::{GetDocument, ListDocument};
 use self::measure::{Pair, measure};
 
 /// How many rounds are measured; each runs both sides once, in alternating order.
-const ROUNDS: usize = 201;
+const ROUNDS: usize = 2_001;
 
 fn main() {
     // `cargo test --benches` runs this too, and wants to know only whether it works.

@@ -18,6 +18,8 @@ const METHOD: &str = "UpdateUser";
         .args(["display_name", "email", "age", "clear_age"])
         .required(true)
         .multiple(true),
+    // What clap makes of the group is wider than a terminal.
+    override_usage = "user-client update [OPTIONS] <ID> <--display-name|--email|--age|--clear-age>...",
     after_help = "\
 With --etag the call fails with ABORTED (exit code 75) when somebody else was faster: read again, \
 decide again.

@@ -91,6 +91,16 @@ impl Cursor {
         }
     }
 
+    /// Takes the token that came with the end of a stream which began now and carried none: the
+    /// server says where "now" was, and nothing is missed.
+    ///
+    /// Any other stream goes on after its last event, which the reader is known to have seen.
+    pub fn adopt(&mut self, token: String) {
+        if self.token.is_none() && self.origin == Origin::Now && !self.is_between_tokens {
+            self.token = Some(token);
+        }
+    }
+
     /// The token that continues from here, if there is one yet.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
@@ -164,6 +174,18 @@ mod tests {
     fn a_change_that_could_come_twice_is_refused() {
         let mut cursor = Cursor::new(Origin::Token("1".to_owned()));
         assert_eq!(cursor.advance(&change("")), Err(TokenMissing));
+    }
+
+    #[test]
+    fn the_end_of_a_stream_tells_where_now_was_and_nothing_else() {
+        let mut now = Cursor::new(Origin::Now);
+        now.adopt("5".to_owned());
+        assert_eq!(now.token(), Some("5"));
+        now.adopt("6".to_owned());
+        assert_eq!(now.token(), Some("5"), "what was not seen is not skipped");
+        let mut initial = Cursor::new(Origin::InitialSync);
+        initial.adopt("5".to_owned());
+        assert_eq!(initial.token(), None, "the initial state is not whole");
     }
 
     #[test]

@@ -78,6 +78,9 @@ pub async fn follow(
             },
             Err(status) => status,
         };
+        if let Some(token) = retry::resume_token(&status) {
+            cursor.adopt(token);
+        }
         let has_moved = cursor.token() != before.as_deref();
         if has_moved {
             failures = 0;

@@ -15,6 +15,9 @@ const MAX: Duration = Duration::from_secs(10);
 /// back in the same instant.
 const JITTER: f64 = 0.2;
 
+/// The key of the token in `ErrorInfo.metadata`.
+const RESUME_TOKEN: &str = "resume_token";
+
 /// Whether a stream that ended with this status may be continued.
 ///
 /// A rollout, an overload, a lost connection and a proxy's time limit pass; what is wrong with the
@@ -49,6 +52,16 @@ pub const fn is_about_the_token(code: Code) -> bool {
         code,
         Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition | Code::NotFound
     )
+}
+
+/// The resume token that the server sent along with the end of the stream, if it did.
+#[must_use]
+pub fn resume_token(status: &Status) -> Option<String> {
+    status
+        .get_details_error_info()?
+        .metadata
+        .remove(RESUME_TOKEN)
+        .filter(|token| !token.is_empty())
 }
 
 /// How long to wait after `failures` failures in a row (1 for the first), where `random` is drawn
@@ -87,6 +100,26 @@ mod tests {
         details.set_retry_info(Some(Duration::from_secs(30)));
         let status = Status::with_error_details(Code::ResourceExhausted, "", details);
         assert_eq!(delay(1, &status, 0.5), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn the_end_of_a_stream_may_carry_a_token() {
+        let with = |metadata: &[(&str, &str)]| {
+            let mut details = ErrorDetails::new();
+            let metadata = metadata
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            details.set_error_info(
+                "DRAINING",
+                "user.v1",
+                metadata.collect::<std::collections::HashMap<_, _>>(),
+            );
+            resume_token(&Status::with_error_details(Code::Unavailable, "", details))
+        };
+        assert_eq!(with(&[("resume_token", "t")]).as_deref(), Some("t"));
+        assert_eq!(with(&[("resume_token", "")]), None);
+        assert_eq!(with(&[]), None);
+        assert_eq!(resume_token(&Status::unavailable("")), None);
     }
 
     #[test]

@@ -129,6 +129,14 @@ async fn wrong_arguments_exit_with_64_and_help_with_0() {
         &["create", "--help"],
         &["list", "--help"],
         &["load", "--help"],
+        &["batch-get", "--help"],
+        &["update", "--help"],
+        &["delete", "--help"],
+        &["watch", "--help"],
+        &["import", "--help"],
+        &["lookup", "--help"],
+        &["completions", "--help"],
+        &["man", "--help"],
         &["config", "--help"],
     ] {
         let ended = run(args).await;
