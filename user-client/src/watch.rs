@@ -7,7 +7,7 @@
 //! - [`Cursor`] (pure): where to go on, moved by every event;
 //! - [`retry`] (pure): which failures are worth another try, and when;
 //! - [`StateFile`]: the resume token on disk, so that the next run continues;
-//! - [`follow`]: the loop around them.
+//! - [`follow()`]: the loop around them.
 
 mod cursor;
 mod follow;

@@ -5,8 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+use user_api::v1::LookupUsersRequest;
 
 use super::Key;
+use super::ask::question;
 
 /// The questions that are not answered yet, by their number; at most as many as the bound says.
 #[derive(Debug)]
@@ -60,6 +62,18 @@ impl InFlight {
     pub fn take(&self, tag: &str) -> Option<Question> {
         let number = tag.parse().ok()?;
         self.questions().remove(&number)
+    }
+
+    /// The questions that are not answered, to ask them again on another stream. Their time begins
+    /// anew.
+    #[must_use]
+    pub fn again(&self) -> Vec<LookupUsersRequest> {
+        let mut questions = self.questions();
+        let again = questions.iter_mut().map(|(number, open)| {
+            open.asked = Instant::now();
+            question(*number, &open.key)
+        });
+        again.collect()
     }
 
     /// Since when the oldest question has waited, and for what; `None` when there is none.

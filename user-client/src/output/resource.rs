@@ -91,7 +91,7 @@ impl Resource<'_> {
         table.trim_fmt()
     }
 
-    /// The resource as one row of a table, under [`header`].
+    /// The resource as one row of a table, under its `header`.
     ///
     /// Ends without a line break.
     #[must_use]

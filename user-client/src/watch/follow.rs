@@ -14,6 +14,9 @@ use crate::connect::Channel;
 /// does not wait for the disk at each of them.
 const WRITE_DELAY: Duration = Duration::from_millis(100);
 
+/// A stream that lasted for longer than this was a good one, and the next attempt may be made soon.
+const GOOD: Duration = Duration::from_secs(10);
+
 /// Is told what happens.
 pub trait Observer {
     /// An event came. When this succeeds the event counts as seen, and is not asked for again.
@@ -69,23 +72,29 @@ pub async fn follow(
     let mut lost_at = Instant::now();
     loop {
         let before = cursor.token().map(str::to_owned);
+        let opening = Instant::now();
         let opened = client.watch_users(cursor.request()).await;
         let has_opened = opened.is_ok();
+        let mut has_heard = false;
         let status = match opened {
-            Ok(response) => match run(response.into_inner(), cursor, state, observer).await {
-                Ok(status) => status,
-                Err(failure) => return failure,
-            },
+            Ok(response) => {
+                let stream = response.into_inner();
+                match run(stream, cursor, state, observer, &mut has_heard).await {
+                    Ok(status) => status,
+                    Err(failure) => return failure,
+                }
+            }
             Err(status) => status,
         };
         if let Some(token) = retry::resume_token(&status) {
             cursor.adopt(token);
         }
-        let has_moved = cursor.token() != before.as_deref();
-        if has_moved {
+        let was_good = has_opened && opening.elapsed() > GOOD;
+        if was_good || cursor.token() != before.as_deref() {
             failures = 0;
         }
-        if has_moved || (has_opened && !has_begun) {
+        // A heartbeat is a word from the server too, although it need not move the cursor.
+        if was_good || has_heard || (has_opened && !has_begun) {
             lost_at = Instant::now();
         }
         has_begun |= has_opened;
@@ -105,12 +114,13 @@ pub async fn follow(
     }
 }
 
-/// Runs one stream to its end, and says how it ended.
+/// Runs one stream to its end, and says how it ended; `has_heard` becomes true with its first event.
 async fn run(
     mut stream: tonic::Streaming<WatchUsersResponse>,
     cursor: &mut Cursor,
     state: Option<&StateFile>,
     observer: &mut dyn Observer,
+    has_heard: &mut bool,
 ) -> Result<Status, Failure> {
     let mut due: Option<Instant> = None;
     let save = |cursor: &Cursor| match (state, cursor.token()) {
@@ -136,6 +146,7 @@ async fn run(
                     .unwrap_or_else(|| Status::unavailable("the server ended the stream")));
             }
         };
+        *has_heard = true;
         // Shown first and counted then: what cannot be shown is shown by the next run.
         observer.event(&event).map_err(Failure::Output)?;
         match cursor.advance(&event) {

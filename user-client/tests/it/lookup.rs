@@ -3,7 +3,8 @@
 use std::process::Stdio;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout};
 
 use crate::program::{Ended, command, end, run};
 use crate::replica::{Fault, Replica};
@@ -107,19 +108,51 @@ async fn what_is_no_text_is_refused() {
     assert!(ended.stderr.contains("standard input"), "{ended:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_dies_ends_the_lookup_with_its_code() {
-    let replica = Replica::start("a", Fault::None);
-    replica.store.add("Ada");
-    let target = replica.target();
-    let args = ["lookup", "--output", "json", "--target", &target];
-    let mut child = command(&args, &[]).stdin(Stdio::piped()).spawn().unwrap();
+/// A `lookup` with its pipes, after its first answer.
+async fn begun(target: &str, args: &[&str]) -> (Child, ChildStdin, Lines<BufReader<ChildStdout>>) {
+    let shared = ["lookup", "--output", "json", "--target", target];
+    let mut child = command(&[&shared, args].concat(), &[])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     stdin.write_all(b"id-0\n").await.unwrap();
     lines.next_line().await.unwrap().expect("an answer");
+    (child, stdin, lines)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stays_away_ends_the_lookup_with_its_code() {
+    let replica = Replica::start("a", Fault::None);
+    replica.store.add("Ada");
+    let (child, _stdin, _lines) = begun(&replica.target(), &["--timeout", "300ms"]).await;
     drop(replica);
     let ended = end(child).await;
     assert_eq!(ended.code, 69, "{ended:?}");
     assert!(ended.stderr.contains("LookupUsers failed"), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_comes_back_is_asked_again_and_no_key_is_lost() {
+    let replica = Replica::start("a", Fault::None);
+    replica.store.add("Ada");
+    let (store, address) = (replica.store.clone(), replica.address);
+    let (child, mut stdin, mut lines) = begun(&replica.target(), &["--timeout", "30s"]).await;
+    drop(replica);
+    stdin.write_all(&b"id-0\n".repeat(200)).await.unwrap();
+    let _replica = Replica::start_at(address, "a", Fault::None, store);
+    drop(stdin);
+    let mut tags = vec![1];
+    while let Some(line) = lines.next_line().await.unwrap() {
+        let answer: Value = serde_json::from_str(&line).unwrap();
+        tags.push(answer["tag"].as_str().unwrap().parse().unwrap());
+    }
+    tags.sort_unstable();
+    assert_eq!(
+        tags,
+        (1..=201).collect::<Vec<u32>>(),
+        "every key must be answered once"
+    );
+    assert_eq!(end(child).await.code, 0);
 }
