@@ -10,6 +10,7 @@ mod answer;
 mod batch;
 mod change;
 mod resource;
+mod row;
 mod summary;
 
 use std::borrow::Cow;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use user_api::v1::LookupUsersResponse;
 use user_api::v1::lookup_users_response::Result as Found;
 
-use super::resource::header;
+use super::row::header;
 use super::{Resource, printable};
 
 /// An answer in its `ProtoJSON` form, and the key that was asked for.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use user_api::v1::watch_users_response::Event;
 use user_api::v1::{ChangeType, WatchUsersResponse};
 
-use super::resource::header;
+use super::row::header;
 use super::{Format, Resource};
 
 /// An event in its `ProtoJSON` form.

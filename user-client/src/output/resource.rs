@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use user_api::v1::{ListUsersResponse, User};
 
-use super::printable;
+use super::{printable, row};
 
 /// One resource in its `ProtoJSON` form: absent fields are left out.
 #[derive(Debug, Serialize)]
@@ -91,19 +91,22 @@ impl Resource<'_> {
         table.trim_fmt()
     }
 
-    /// The resource as one row of a table, under its `header`.
+    /// The resource as one row of a stream, under its header.
     ///
     /// Ends without a line break.
     #[must_use]
     pub fn row(&self) -> String {
-        row(
-            &printable(self.id),
-            &self
-                .age
-                .map_or_else(|| "-".to_owned(), |age| age.to_string()),
-            &printable(self.display_name),
-            &printable(self.email),
-        )
+        row::row(self.cells().each_ref().map(String::as_str))
+    }
+
+    fn cells(&self) -> [String; 4] {
+        let age = self.age.map(|age| age.to_string());
+        [
+            printable(self.id).into_owned(),
+            age.unwrap_or_else(|| "-".to_owned()),
+            printable(self.display_name).into_owned(),
+            printable(self.email).into_owned(),
+        ]
     }
 }
 
@@ -134,25 +137,12 @@ impl Page<'_> {
     }
 }
 
-/// One row per resource; the columns begin at the same places on every page, unless a name is long.
+/// One row per resource.
 ///
 /// Ends without a line break.
 pub(super) fn rows(resources: &[Resource<'_>], with_header: bool) -> String {
-    let mut lines = Vec::with_capacity(resources.len() + 1);
-    if with_header {
-        lines.push(header());
-    }
-    lines.extend(resources.iter().map(Resource::row));
-    lines.join("\n")
-}
-
-/// The header of [`Resource::row`].
-pub(crate) fn header() -> String {
-    row("ID", "AGE", "DISPLAY NAME", "EMAIL")
-}
-
-fn row(id: &str, age: &str, display_name: &str, email: &str) -> String {
-    format!("{id:<36}  {age:>3}  {display_name:<24}  {email}")
+    let cells: Vec<_> = resources.iter().map(Resource::cells).collect();
+    row::page(&cells, with_header)
 }
 
 /// `None` when the time is outside of what a calendar can show.
