@@ -15,8 +15,7 @@ use user_api::v1::user_service_server::{SERVICE_NAME, UserServiceServer};
 
 use crate::rpc;
 use crate::settings::Settings;
-use crate::store::sqlite::{self, Sqlite};
-use crate::store::{self, Store};
+use crate::store::{self, Database, Store};
 
 /// The version that runs.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -32,7 +31,7 @@ pub struct Server {
     identity: Identity,
     routes: Routes,
     health: Reporter,
-    store: Sqlite,
+    store: Database,
     grpc: server::Bound,
     ops: ops::Bound,
 }
@@ -58,7 +57,7 @@ pub enum Error {
 }
 
 /// Whether the database answers.
-struct StoreAnswers(Sqlite);
+struct StoreAnswers(Database);
 
 // === impl Server ===
 
@@ -71,7 +70,9 @@ impl Server {
     pub async fn build(settings: Settings) -> Result<Self, Error> {
         let identity = Identity::new(&settings.instance.name, VERSION)
             .map_err(|error| Error::Instance(error.into()))?;
-        let store = sqlite::open(&settings.store).await.map_err(Error::Store)?;
+        let store = Database::open(&settings.store)
+            .await
+            .map_err(Error::Store)?;
         let health = Reporter::new([SERVICE_NAME]);
         let routes = routes(&settings, &store, &health).map_err(Error::Reflection)?;
         let grpc = settings.server.clone().bind().map_err(Error::Grpc)?;
@@ -151,7 +152,7 @@ impl Server {
 
 fn routes(
     settings: &Settings,
-    store: &Sqlite,
+    store: &Database,
     health: &Reporter,
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let service = rpc::Service::new(store.clone());

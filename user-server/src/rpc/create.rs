@@ -16,15 +16,15 @@ pub(super) async fn create<S: Store>(
     let (new, request_id) = parse(request)?;
     let email = new.email.as_str().to_owned();
     let user = User::create(new, UserId::new(Uuid::now_v7()), Timestamp::now());
-    let user = store
-        .create(user, request_id)
+    let change = store
+        .create(&user, request_id)
         .await
         .map_err(|error| match error {
             store::Error::EmailTaken => Error::EmailTaken { email },
             error => Error::Store(error),
         })?;
     Ok(CreateUserResponse {
-        user: Some(convert::user(user)),
+        user: Some(convert::user(change.user)),
     })
 }
 

@@ -21,6 +21,6 @@ pub(super) async fn get<S: Store>(
         .map_err(Error::Store)?
         .ok_or(Error::NotFound { id })?;
     Ok(GetUserResponse {
-        user: Some(convert::user(user)),
+        user: Some(convert::user(user.user)),
     })
 }

@@ -16,7 +16,7 @@ pub(super) async fn list<S: Store>(
         &request.page_token,
         &request.display_name_prefix,
     )?;
-    let page = store.list(query).await.map_err(Error::Store)?;
+    let page = store.list(&query).await.map_err(Error::Store)?;
     Ok(ListUsersResponse {
         users: page.users.into_iter().map(convert::user).collect(),
         next_page_token: page.next.map(|token| token.to_string()).unwrap_or_default(),

@@ -9,7 +9,9 @@
 
 mod calls;
 mod cli;
+mod postgres;
 mod process;
 mod reflection;
 mod running;
 mod sharing;
+mod store;
