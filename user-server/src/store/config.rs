@@ -46,7 +46,7 @@ impl Config {
             "more than zero",
         );
         violations.expect(
-            self.retention >= Duration::from_secs(60),
+            self.retention >= Duration::from_mins(1),
             "retention",
             "at least 1m, the time that a watch may need to be resumed",
         );

@@ -31,6 +31,7 @@ pub use self::open::open;
 #[derive(Clone, Debug)]
 pub struct Postgres {
     pool: PgPool,
+    background: PgPool,
     news: News,
     /// As many calls as may use a connection or wait for one.
     calls: Arc<Semaphore>,
@@ -50,10 +51,11 @@ struct TimedOut(Duration);
 // === impl Postgres ===
 
 impl Postgres {
-    fn new(pool: PgPool, news: News, limits: &Config) -> Self {
+    fn new(pool: PgPool, background: PgPool, news: News, limits: &Config) -> Self {
         let calls = limits.max_connections.saturating_add(limits.max_waiting);
         Self {
             pool,
+            background,
             news,
             calls: Arc::new(Semaphore::new(
                 usize::try_from(calls).unwrap_or(Semaphore::MAX_PERMITS),
@@ -64,6 +66,12 @@ impl Postgres {
 
     async fn read(&self) -> Result<PoolConnection<sqlx::Postgres>, Error> {
         Ok(self.pool.acquire().await?)
+    }
+
+    /// A replica that has much to do is not one that lost its database: the check has connections that
+    /// calls cannot use up.
+    async fn background(&self) -> Result<PoolConnection<sqlx::Postgres>, Error> {
+        Ok(self.background.acquire().await?)
     }
 
     async fn begin(&self) -> Result<Transaction<'static, sqlx::Postgres>, Error> {
@@ -89,7 +97,9 @@ impl Postgres {
     }
 
     async fn shut_down(&self) {
+        self.news.stop();
         self.pool.close().await;
+        self.background.close().await;
     }
 }
 

@@ -49,6 +49,11 @@ impl Sqlite {
         Ok(self.readers.acquire().await?)
     }
 
+    /// Readers wait for nobody, so that there is no need for more.
+    async fn background(&self) -> Result<PoolConnection<sqlx::Sqlite>, Error> {
+        self.read().await
+    }
+
     /// IMMEDIATE takes the write lock first: a transaction that starts by reading and writes later
     /// cannot wait for another process, it fails.
     async fn begin(&self) -> Result<Transaction<'static, sqlx::Sqlite>, Error> {

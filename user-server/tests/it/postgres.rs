@@ -131,7 +131,7 @@ impl Server {
         }
         let ready = (0..600).any(|_| {
             let is_ready = Command::new(self.binaries.join("pg_isready"))
-                .arg("-q")
+                .args(["-q", "-U", "postgres"])
                 .arg("-h")
                 .arg(&self.folder)
                 .status()
@@ -153,6 +153,11 @@ impl Server {
         let group = format!("-{}", guard.id());
         let status = Command::new("kill").args(["-KILL", "--", &group]).status();
         assert!(status.unwrap().success());
+        // In a container without an init process nobody buries the postmaster, and its lock files would
+        // seem to be those of a living one.
+        for lock in ["data/postmaster.pid", ".s.PGSQL.5432.lock"] {
+            std::fs::remove_file(self.folder.join(lock)).unwrap();
+        }
     }
 
     pub(crate) async fn create_database(&self) -> String {

@@ -82,7 +82,7 @@ pub(crate) fn config(url: &str) -> Config {
         postgres: user_server::store::postgres::Config {
             acquire_timeout: Duration::from_secs(30),
             statement_timeout: Duration::from_secs(30),
-            call_timeout: Duration::from_secs(60),
+            call_timeout: Duration::from_mins(1),
             ..user_server::store::postgres::Config::default()
         },
         ..Config::default()

@@ -10,8 +10,8 @@ use service_runtime::settings::Violations;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How many connections this replica uses for calls; the README says how to size them. One more
-    /// listens for changes. All replicas together must stay below the server's `max_connections`.
+    /// How many connections this replica uses for calls; the README says how to size them. Up to
+    /// three more listen for changes, tell of them, and check whether the database answers. All replicas together must stay below the server's `max_connections`.
     pub max_connections: u32,
     /// How many calls may wait for a connection. Beyond that a call is UNAVAILABLE at once: when the
     /// database stalls, waiting calls would pile up and only make the recovery longer.

@@ -24,17 +24,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct News {
     here: Arc<Notify>,
     others: Arc<Notify>,
-    _tasks: Arc<[AbortOnDropHandle<()>]>,
+    tasks: Arc<[AbortOnDropHandle<()>]>,
 }
 
 /// Starts to tell and to listen, if there is anybody to. Must be called on a tokio runtime.
-pub(super) fn start(pool: PgPool, listener: PgPool, notifications: bool) -> News {
+pub(super) fn start(pool: &PgPool, notifications: bool) -> News {
     let here = Arc::new(Notify::new());
     let others = Arc::new(Notify::new());
     let tasks = if notifications {
         vec![
-            AbortOnDropHandle::new(tokio::spawn(tell(pool, Arc::clone(&others)))),
-            AbortOnDropHandle::new(tokio::spawn(listen(listener, Arc::clone(&here)))),
+            AbortOnDropHandle::new(tokio::spawn(tell(pool.clone(), Arc::clone(&others)))),
+            AbortOnDropHandle::new(tokio::spawn(listen(pool.clone(), Arc::clone(&here)))),
         ]
     } else {
         Vec::new()
@@ -42,7 +42,7 @@ pub(super) fn start(pool: PgPool, listener: PgPool, notifications: bool) -> News
     News {
         here,
         others,
-        _tasks: tasks.into(),
+        tasks: tasks.into(),
     }
 }
 
@@ -87,6 +87,13 @@ impl News {
     pub(super) fn publish(&self) {
         self.here.notify_one();
         self.others.notify_one();
+    }
+
+    /// Tells nobody and hears nothing any more.
+    pub(super) fn stop(&self) {
+        for task in &*self.tasks {
+            task.abort();
+        }
     }
 
     /// Waits until something may have been written, here or elsewhere.

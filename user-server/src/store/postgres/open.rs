@@ -21,6 +21,9 @@ const MIGRATION: Duration = Duration::from_mins(5);
 /// that look healthy and are not cost one failed call each.
 const TRUSTED: Duration = Duration::from_secs(1);
 
+/// One listens, one tells, one checks.
+const BACKGROUND: u32 = 3;
+
 /// Connects to the database that the configuration names, and runs the migrations that are missing.
 /// What the URL leaves open is taken from `PGHOST` and its kin, as every PostgreSQL client does.
 ///
@@ -35,9 +38,7 @@ pub async fn open(config: &Config) -> Result<Postgres, OpenError> {
     migrate(&options, limits.acquire_timeout).await?;
 
     let milliseconds = limits.statement_timeout.as_millis().to_string();
-    let limited = options
-        .clone()
-        .options([("statement_timeout", &*milliseconds)]);
+    let limited = options.options([("statement_timeout", &*milliseconds)]);
     let pool = PgPoolOptions::new()
         .max_connections(limits.max_connections)
         .acquire_timeout(limits.acquire_timeout)
@@ -47,13 +48,13 @@ pub async fn open(config: &Config) -> Result<Postgres, OpenError> {
         .before_acquire(|connection, meta| {
             Box::pin(async move { Ok(meta.idle_for < TRUSTED || connection.ping().await.is_ok()) })
         })
-        .connect_lazy_with(limited);
-    let listener = PgPoolOptions::new()
-        .max_connections(1)
+        .connect_lazy_with(limited.clone());
+    let background = PgPoolOptions::new()
+        .max_connections(BACKGROUND)
         .acquire_timeout(limits.acquire_timeout)
-        .connect_lazy_with(options);
-    let news = news::start(pool.clone(), listener, limits.notifications);
-    Ok(Postgres::new(pool, news, limits))
+        .connect_lazy_with(limited);
+    let news = news::start(&background, limits.notifications);
+    Ok(Postgres::new(pool, background, news, limits))
 }
 
 /// Migrates under an advisory lock, so that of several replicas one does it and the others find it done.

@@ -53,11 +53,10 @@ fn cure_of_sqlstate(code: &str) -> Cure {
     match code {
         // serialization_failure, deadlock_detected
         "40001" | "40P01" => Cure::Again,
-        // query_canceled (by the statement timeout), lock_not_available, idle_session_timeout,
-        // read_only_sql_transaction (the old primary after a failover)
-        "57014" | "55P03" | "57P05" | "25006" => Cure::Later,
-        // admin_shutdown, crash_shutdown, cannot_connect_now
-        "57P01" | "57P02" | "57P03" => Cure::Later,
+        // query_canceled (by the statement timeout), lock_not_available, read_only_sql_transaction (the
+        // old primary after a failover), admin_shutdown, crash_shutdown, cannot_connect_now,
+        // idle_session_timeout
+        "57014" | "55P03" | "25006" | "57P01" | "57P02" | "57P03" | "57P05" => Cure::Later,
         // connection exceptions, insufficient resources, system errors
         _ if matches!(&code[..2.min(code.len())], "08" | "53" | "58") => Cure::Later,
         _ => Cure::None,

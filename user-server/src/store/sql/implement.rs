@@ -26,8 +26,8 @@ macro_rules! transact {
 }
 
 /// Implements [`Store`](crate::store::Store) for a type with an `operations` module beside it and the
-/// methods `read` and `begin` (a connection; a transaction that writes), `bounded` (a future with the
-/// time limit of a call), `committed` (told after every write), `wait_for_news` and `shut_down`.
+/// methods `read`, `begin` and `background` (a connection; a transaction that writes; a connection that
+/// calls do not compete for), `bounded` (a future with the time limit of a call), `committed` (told after every write), `wait_for_news` and `shut_down`.
 macro_rules! implement_store {
     ($store:ty) => {
         impl $crate::store::Store for $store {
@@ -112,8 +112,7 @@ macro_rules! implement_store {
             }
 
             async fn ping(&self) -> Result<(), Error> {
-                self.bounded(async { operations::ping(&mut *self.read().await?).await })
-                    .await
+                operations::ping(&mut *self.background().await?).await
             }
 
             async fn close(&self) {

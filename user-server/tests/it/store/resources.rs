@@ -66,7 +66,8 @@ async fn a_batch_finds_each_once(it: Fixture) {
             ids[index] = user.id.to_string();
         }
     }
-    ids[999] = ids[0].clone();
+    let first = ids[0].clone();
+    ids[999] = first;
     let found = it
         .store
         .batch_get(&Ids::parse(&ids).unwrap())
