@@ -50,3 +50,34 @@ async fn forget_once<S: Store>(store: &S, retention: Duration) -> Result<(), cra
     while store.prune(horizon, BATCH).await? == usize::from(BATCH) {}
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Draft, NewUser, Position, User, UserId};
+    use crate::store::{Config, Database, Error};
+
+    #[tokio::test]
+    async fn what_is_older_than_the_retention_is_forgotten_and_nothing_else() {
+        let store = Database::open(&Config::default()).await.unwrap();
+        for index in 0..3 {
+            let email = format!("{index}@example.com");
+            let new = NewUser::parse(Draft {
+                display_name: "Ada",
+                email: &email,
+                age: None,
+            });
+            let id = UserId::new(uuid::Uuid::now_v7());
+            let user = User::create(new.unwrap(), id, Timestamp::now());
+            store.create(&user, None).await.unwrap();
+        }
+        let hour = Duration::from_hours(1);
+        forget_once(&store, hour).await.unwrap();
+        let kept = store.changes(Position::START, 10).await.unwrap();
+        assert_eq!(kept.len(), 3, "they are younger than an hour");
+        forget_once(&store, Duration::ZERO).await.unwrap();
+        let changes = store.changes(Position::START, 10).await;
+        assert!(matches!(changes, Err(Error::Pruned)), "{changes:?}");
+        assert_eq!(store.head().await.unwrap(), Position::new(3));
+    }
+}

@@ -6,7 +6,7 @@
 
 pub(super) mod failure;
 mod implement;
-mod operations;
+pub(super) mod operations;
 pub(super) mod retry;
 pub(super) mod row;
 pub(super) mod statements;

@@ -19,5 +19,6 @@ mod process;
 mod reflection;
 mod running;
 mod sharing;
+mod sizing;
 mod store;
 mod watching;

@@ -123,8 +123,12 @@ impl Process {
         SlowCall { lock, call }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.child.id().unwrap().to_string();
+        let id = self.id().to_string();
         let status = Command::new("kill").args([name, &id]).status().await;
         assert!(status.unwrap().success());
     }

@@ -55,8 +55,10 @@ fn cure_of_sqlstate(code: &str) -> Cure {
         "40001" | "40P01" => Cure::Again,
         // query_canceled (by the statement timeout), lock_not_available, read_only_sql_transaction (the
         // old primary after a failover), admin_shutdown, crash_shutdown, cannot_connect_now,
-        // idle_session_timeout
-        "57014" | "55P03" | "25006" | "57P01" | "57P02" | "57P03" | "57P05" => Cure::Later,
+        // idle_session_timeout, statement_completion_unknown (CockroachDB)
+        "40003" | "57014" | "55P03" | "25006" | "57P01" | "57P02" | "57P03" | "57P05" => {
+            Cure::Later
+        }
         // connection exceptions, insufficient resources, system errors
         _ if matches!(&code[..2.min(code.len())], "08" | "53" | "58") => Cure::Later,
         _ => Cure::None,

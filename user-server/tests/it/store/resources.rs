@@ -293,3 +293,50 @@ async fn three_replicas_that_start_at_once_on_an_empty_database_find_the_tables_
         }
     }
 }
+
+/// What CockroachDB and YugabyteDB do by default: a transaction that would have to wait for another one
+/// is refused, and has to be tried again.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_serializations_are_tried_again() {
+    let Some(url) = crate::postgres::database().await else {
+        return;
+    };
+    let url = format!("{url}&options=-c%20default_transaction_isolation%3Dserializable");
+    let store = Database::open(&super::config(&url)).await.unwrap();
+    let user = new("ada@example.com");
+    store.create(&user, None).await.unwrap();
+    let writers: Vec<_> = (0..3)
+        .map(|_| {
+            let store = store.clone();
+            let values = Draft {
+                age: Some(7),
+                ..Draft::default()
+            };
+            let update = update(user.id, "", values);
+            tokio::spawn(async move {
+                let mut applied = 0;
+                for _ in 0..20 {
+                    match store.update(&update, Timestamp::now()).await {
+                        Ok(_) => applied += 1,
+                        // Six times in a row somebody else was faster.
+                        Err(Error::Contended(Some(_))) => {}
+                        Err(error) => panic!("{error:?}"),
+                    }
+                }
+                applied
+            })
+        })
+        .collect();
+    let mut applied = 0;
+    for writer in writers {
+        applied += writer.await.unwrap();
+    }
+    assert!(applied >= 40, "most get through: {applied} of 60");
+    let stored = store.get(user.id).await.unwrap().unwrap();
+    assert_eq!(
+        stored.user.revision,
+        1 + applied,
+        "what was applied was applied once, and what was refused not at all"
+    );
+    assert_eq!(stored.position.get(), u64::from(1 + applied));
+}
