@@ -106,3 +106,8 @@ pub use self::subchannel::Connections;
 #[cfg(feature = "tls")]
 pub use self::tls::Tls;
 pub use self::transport::{Disconnect, Keepalive, ResponseBody, TlsFailure};
+
+/// Lets `cargo test --doc` compile the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -7,11 +7,12 @@ mod calls;
 mod pool;
 mod status;
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::uri::Authority;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -129,13 +130,14 @@ impl Subchannel {
                 health: Health::default(),
             }),
         });
-        let task = Task {
+        let mut task = Task {
             subchannel: subchannel.clone(),
             attempts: Attempts::new(context.config.backoff),
             context,
             checked,
         };
-        tokio::spawn(task.run());
+        // Borrowed, since a future that takes its task by value holds it twice.
+        tokio::spawn(async move { task.run().await });
         Lease {
             subchannel,
             checked: sender,
@@ -207,30 +209,30 @@ async fn ended(checked: &mut watch::Receiver<Option<Arc<str>>>) {
 
 /// Waits for its turn and connects.
 async fn connect(address: &Address, context: &Context) -> Result<(Connection, Driver), Disconnect> {
-    // It fails only when it is closed, which nobody does.
-    let _turn = context.connecting.acquire().await.ok();
+    let _turn = turn(context).await;
     transport::connect(address, &context.config.transport).await
+}
+
+/// Waits until few enough others connect. Cancel-safe.
+async fn turn(context: &Context) -> Option<OwnedSemaphorePermit> {
+    // It fails only when it is closed, which nobody does.
+    context.connecting.clone().acquire_owned().await.ok()
 }
 
 // === impl Task ===
 
 impl Task {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         loop {
             let began = Instant::now();
-            let connected = tokio::select! {
+            let turn = tokio::select! {
                 () = ended(&mut self.checked) => break,
-                connected = connect(&self.subchannel.address, &self.context) => connected,
+                turn = turn(&self.context) => turn,
             };
-            let until = match connected {
-                Ok((connection, driver)) => {
-                    self.attempts.succeeded();
-                    if self.serve(connection, driver).await.is_break() {
-                        break;
-                    }
-                    began + SPACING
-                }
-                Err(cause) => self.failed(cause, began),
+            // What a connection needs is large, and is there only while there is one or an attempt.
+            let until = match Box::pin(self.attempt(began, turn)).await {
+                ControlFlow::Continue(until) => until,
+                ControlFlow::Break(()) => break,
             };
             tokio::select! {
                 () = ended(&mut self.checked) => break,
@@ -241,13 +243,32 @@ impl Task {
         self.change(|status| status.phase = Phase::Shutdown);
     }
 
+    /// Connects and serves until there is no connection, and says when to try again. Breaks when the
+    /// subchannel is to end.
+    async fn attempt(
+        &mut self,
+        began: Instant,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> ControlFlow<(), Instant> {
+        let transport = &self.context.config.transport;
+        let connected = tokio::select! {
+            () = ended(&mut self.checked) => return ControlFlow::Break(()),
+            connected = transport::connect(&self.subchannel.address, transport) => connected,
+        };
+        drop(turn);
+        match connected {
+            Ok((connection, driver)) => {
+                self.attempts.succeeded();
+                self.serve(connection, driver).await?;
+                ControlFlow::Continue(began + SPACING)
+            }
+            Err(cause) => ControlFlow::Continue(self.failed(cause, began)),
+        }
+    }
+
     /// Offers a connection to calls until it takes no more of them. Breaks when the subchannel is to
     /// end.
-    async fn serve(
-        &mut self,
-        connection: Connection,
-        mut driver: Driver,
-    ) -> std::ops::ControlFlow<()> {
+    async fn serve(&mut self, connection: Connection, mut driver: Driver) -> ControlFlow<()> {
         tracing::debug!(address = %self.subchannel.address, "connected");
         let open = self.context.metrics().connected();
         let checked = self.checked.borrow().is_some();
@@ -276,7 +297,7 @@ impl Task {
         // The calls in flight go on while a new connection is made.
         tokio::spawn(driver.finish());
         let Some(cause) = closing else {
-            return std::ops::ControlFlow::Break(());
+            return ControlFlow::Break(());
         };
         open.lost(&cause);
         tracing::debug!(address = %self.subchannel.address, %cause, "disconnected");
@@ -287,7 +308,7 @@ impl Task {
             status.phase = Phase::Connecting;
             status.cause = Some(cause);
         });
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     }
 
     /// Watches what is to be watched, until the result is dropped.
@@ -335,5 +356,38 @@ impl Task {
 
     fn change(&self, change: impl FnOnce(&mut Status)) {
         self.subchannel.change(&self.context, change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use http::uri::{Authority, Scheme};
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    #[tokio::test]
+    async fn a_subchannel_that_waits_keeps_less_than_a_kibibyte() {
+        let check = Check::new(
+            Scheme::HTTP,
+            Authority::from_static("echo:50051"),
+            HeaderValue::from_static("test"),
+        );
+        let (sender, _changes) = mpsc::unbounded_channel();
+        let context = Context::new(Config::default(), check, 1, sender);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9)).into();
+        let lease = Subchannel::spawn(address, context.clone(), None);
+        let mut task = Task {
+            subchannel: lease.subchannel.clone(),
+            attempts: Attempts::new(Backoff::default()),
+            context,
+            checked: lease.checked.subscribe(),
+        };
+        let sizes = [
+            size_of::<Subchannel>(),
+            size_of::<Task>(),
+            size_of_val(&task.run()),
+        ];
+        assert!(sizes.iter().sum::<usize>() <= 1_024, "{sizes:?}");
     }
 }
