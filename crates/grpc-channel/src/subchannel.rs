@@ -376,7 +376,7 @@ mod tests {
         let (sender, _changes) = mpsc::unbounded_channel();
         let context = Context::new(Config::default(), check, 1, sender);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9)).into();
-        let lease = Subchannel::spawn(address, context.clone(), None);
+        let lease = Subchannel::spawn(address, context.clone(), None, Past::default());
         let mut task = Task {
             subchannel: lease.subchannel.clone(),
             attempts: Attempts::new(Backoff::default()),
