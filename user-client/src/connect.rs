@@ -19,7 +19,7 @@ pub fn connect(settings: &Settings) -> Result<Channel, Error> {
             "/",
             env!("CARGO_PKG_VERSION")
         ))
-        .idempotent_methods(user_api::FILE_DESCRIPTOR_SET)
+        .descriptors(user_api::FILE_DESCRIPTOR_SET)
         .wait_for_ready(settings.wait_for_ready)
         .connect_timeout(channel.connect_timeout)
         .keepalive(channel.keepalive_time.map(|time| Keepalive {

@@ -140,16 +140,16 @@ impl Builder {
         self
     }
 
-    /// Which methods may be retried: those that the descriptors mark with
-    /// `option idempotency_level`. May be called for several sets. Without it only calls that no
-    /// server has processed are sent again.
+    /// What the services' `.proto` files say about their methods, as a serialized
+    /// `google.protobuf.FileDescriptorSet`. May be called for several sets.
+    ///
+    /// Methods that they mark with `option idempotency_level` may be retried. Without it only calls
+    /// that no server has processed are sent again.
     ///
     /// The descriptors also tell which responses are streams. One that is not is held back until it is
     /// whole, so that a call whose replica dies in the middle of the response is retried too. With the
     /// feature `otel` the metrics name all methods of the sets.
-    pub fn idempotent_methods(mut self, file_descriptor_set: &[u8]) -> Self {
-        #[cfg(feature = "otel")]
-        self.otel.known.add(file_descriptor_set);
+    pub fn descriptors(mut self, file_descriptor_set: &[u8]) -> Self {
         if let Ok(methods) = &mut self.descriptors
             && let Err(error) = methods.add(file_descriptor_set)
         {
@@ -188,8 +188,9 @@ impl Builder {
         self.check()?;
         let user_agent = self.user_agent_header()?;
         let scheme = self.scheme();
+        let descriptors = std::mem::replace(&mut self.descriptors, Ok(Descriptors::default()))?;
         #[cfg(feature = "otel")]
-        let metrics = std::mem::take(&mut self.otel).metrics(target.as_str());
+        let metrics = self.otel.metrics(target.as_str(), &descriptors);
         #[cfg(not(feature = "otel"))]
         let metrics = Metrics;
         self.subchannel.metrics = metrics.clone();
@@ -197,7 +198,6 @@ impl Builder {
         let fallbacks = self.lower_levels(&scheme, &user_agent)?;
         let (attempts, buffer) = (self.calls.attempts(), self.calls.buffer());
         let credentials = self.calls.credentials(scheme == Scheme::HTTPS);
-        let descriptors = self.descriptors?;
         let _runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::no_runtime())?;
 
         let (name, authority) = (first.name(), first.authority().clone());

@@ -48,6 +48,12 @@ impl Descriptors {
         Ok(())
     }
 
+    /// The paths of all of them.
+    #[cfg(feature = "otel")]
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(|path| &**path)
+    }
+
     pub(crate) fn get(&self, path: &str) -> Option<Descriptor> {
         self.0.get(path).copied()
     }

@@ -30,8 +30,8 @@ pub(crate) use self::attempt::{CallAttemptTracer, Sent};
 pub(crate) use self::call::CallTracer;
 pub(crate) use self::connection::OpenConnection;
 use self::instruments::Instruments;
-pub(crate) use self::methods::KnownMethods;
 use self::methods::Methods;
+use crate::method::Descriptors;
 use crate::outlier::Ejection;
 
 /// Where the parts of a channel record what happens; without a meter nowhere.
@@ -50,11 +50,11 @@ struct Channel {
 
 impl Metrics {
     /// For a channel to `target`, which calls these methods and perhaps others.
-    pub(crate) fn new(meter: &Meter, target: String, known: KnownMethods) -> Self {
+    pub(crate) fn new(meter: &Meter, target: String, descriptors: &Descriptors) -> Self {
         let target = KeyValue::new("grpc.target", target);
         Self(Some(Arc::new(Channel {
             instruments: Instruments::new(meter),
-            methods: Methods::new(target.clone(), known),
+            methods: Methods::new(target.clone(), descriptors.paths()),
             target,
         })))
     }

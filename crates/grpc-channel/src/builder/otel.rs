@@ -4,22 +4,21 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::{Meter, MeterProvider};
 
 use super::Builder;
-use crate::metrics::{KnownMethods, Metrics};
+use crate::method::Descriptors;
+use crate::metrics::Metrics;
 
 /// What the metrics are made with.
 #[derive(Debug, Default)]
 pub(super) struct Otel {
     meter: Option<Meter>,
-    pub(super) known: KnownMethods,
 }
 
 // === impl Otel ===
 
 impl Otel {
-    pub(super) fn metrics(self, target: &str) -> Metrics {
-        let Self { meter, known } = self;
-        meter.map_or_else(Metrics::default, |meter| {
-            Metrics::new(&meter, canonical(target), known)
+    pub(super) fn metrics(&self, target: &str, descriptors: &Descriptors) -> Metrics {
+        self.meter.as_ref().map_or_else(Metrics::default, |meter| {
+            Metrics::new(meter, canonical(target), descriptors)
         })
     }
 }
@@ -54,7 +53,7 @@ impl Builder {
     /// SDK.
     ///
     /// `grpc.method` is the name of methods that a generated client calls or that the
-    /// [descriptors](Self::idempotent_methods) tell of; all others together are `other`, so that a
+    /// [descriptors](Self::descriptors) tell of; all others together are `other`, so that a
     /// caller who makes names up makes no new time series. `grpc.target` is the target as it was
     /// given, with `dns:///` before a bare name.
     ///

@@ -3,21 +3,15 @@
 //! A proxy calls whatever it is asked to call, and every new name would be new time series for ever.
 //! So gRFC A66 wants a method named only if the program knew it beforehand; all others are `other`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::Extensions;
 use opentelemetry::KeyValue;
-use prost::Message as _;
-use prost_types::FileDescriptorSet;
 use tonic::{Code, GrpcMethod};
 
 use crate::code::NAMES;
-
-/// The paths, such as `/package.Service/Method`, of all methods that descriptors tell of.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct KnownMethods(HashSet<Box<str>>);
 
 /// The labels of every method that has been told of or called by a generated client.
 #[derive(Debug)]
@@ -36,36 +30,14 @@ pub(super) struct Labels {
     with_status: [[KeyValue; 3]; NAMES.len()],
 }
 
-// === impl KnownMethods ===
-
-impl KnownMethods {
-    /// Adds those of a serialized `google.protobuf.FileDescriptorSet`. Bytes that are none add
-    /// nothing; the builder reports them when it reads the idempotent methods.
-    pub(crate) fn add(&mut self, descriptors: &[u8]) {
-        let Ok(set) = FileDescriptorSet::decode(descriptors) else {
-            return;
-        };
-        for file in &set.file {
-            let package = match file.package() {
-                "" => String::new(),
-                package => format!("{package}."),
-            };
-            for service in &file.service {
-                self.0.extend(service.method.iter().map(|method| {
-                    format!("/{package}{}/{}", service.name(), method.name()).into_boxed_str()
-                }));
-            }
-        }
-    }
-}
-
 // === impl Methods ===
 
 impl Methods {
-    pub(super) fn new(target: KeyValue, known: KnownMethods) -> Self {
-        let known = known.0.into_iter().map(|path| {
-            let labels = Labels::new(&path, &target);
-            (path, Arc::new(labels))
+    /// Knows the methods of these paths, such as `/package.Service/Method`.
+    pub(super) fn new<'a>(target: KeyValue, paths: impl Iterator<Item = &'a str>) -> Self {
+        let known = paths.map(|path| {
+            let labels = Labels::new(path, &target);
+            (path.into(), Arc::new(labels))
         });
         Self {
             known: ArcSwap::from_pointee(known.collect()),
@@ -136,8 +108,8 @@ mod tests {
 
     #[test]
     fn a_method_is_named_only_if_the_program_knew_it() {
-        let known = KnownMethods(["/echo.v1.EchoService/Read".into()].into());
-        let methods = Methods::new(KeyValue::new("grpc.target", "dns:///echo:50051"), known);
+        let target = KeyValue::new("grpc.target", "dns:///echo:50051");
+        let methods = Methods::new(target, ["/echo.v1.EchoService/Read"].into_iter());
         let mut extensions = Extensions::new();
         for (path, expected) in [
             ("/echo.v1.EchoService/Read", "echo.v1.EchoService/Read"),

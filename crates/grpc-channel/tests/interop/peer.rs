@@ -42,7 +42,7 @@ pub(crate) fn to<'a>(peers: impl IntoIterator<Item = &'a Peer>) -> Builder {
         .into_iter()
         .map(|peer| peer.address.to_string())
         .collect();
-    Channel::builder(format!("ipv4:{}", addresses.join(","))).idempotent_methods(&descriptors())
+    Channel::builder(format!("ipv4:{}", addresses.join(","))).descriptors(&descriptors())
 }
 
 /// Waits until so many subchannels are READY.

@@ -106,7 +106,7 @@ pub(crate) fn to<'a>(replicas: impl IntoIterator<Item = &'a Replica>) -> Builder
 
 /// A channel's builder with the idempotent methods known.
 pub(crate) fn builder(target: impl Into<String>) -> Builder {
-    Channel::builder(target).idempotent_methods(&descriptors())
+    Channel::builder(target).descriptors(&descriptors())
 }
 
 /// Waits until so many subchannels are READY.

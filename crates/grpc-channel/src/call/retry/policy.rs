@@ -9,7 +9,7 @@ use crate::backoff::Backoff;
 /// How calls are retried (gRFC [A6]).
 ///
 /// [`Builder::retry`](crate::Builder::retry) applies one to the methods that are known to be
-/// repeatable, see [`Builder::idempotent_methods`](crate::Builder::idempotent_methods); a
+/// repeatable, see [`Builder::descriptors`](crate::Builder::descriptors); a
 /// `retryPolicy` of a [service config](crate::Builder::service_config) applies to the methods that
 /// the config names. What no server has processed is sent again whatever the method and the policy.
 ///
