@@ -27,6 +27,9 @@ use crate::store::{Error, Store};
 /// How many changes are read at a time.
 const BATCH: u16 = 500;
 
+/// The longest pause after a failure, however seldom the store is asked while all is well.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// The changes as they come. Clones follow the same task.
 #[derive(Clone, Debug)]
 pub struct Feed {
@@ -178,7 +181,7 @@ impl<S: Store> Follower<S> {
             tracing::warn!(error, "changes cannot be read; trying again");
         }
         self.failing = true;
-        tokio::time::sleep(self.poll_interval).await;
+        tokio::time::sleep(self.poll_interval.min(LONGEST_PAUSE)).await;
     }
 
     fn recovered(&mut self) {

@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use user_api::v1;
 use user_api::v1::user_service_client::UserServiceClient;
+use user_api::v1::watch_users_response::Event;
 
 use crate::postgres::Server;
 use crate::process::Process;
@@ -156,6 +157,58 @@ async fn a_killed_database_makes_calls_unavailable_and_loses_nothing_that_was_ac
         .collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     assert_eq!(server.stop().await, service_runtime::drain::Outcome::Clean);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_tell_each_other_of_changes_again_after_the_database_was_away() {
+    let start = || Server::start(false);
+    let Some(mut postgres) = tokio::task::spawn_blocking(start).await.unwrap() else {
+        return;
+    };
+    let url = postgres.create_database().await;
+    let replica = || {
+        let mut settings = settings(&url);
+        // Without notifications no change would be seen in the time of this test.
+        settings.feed.poll_interval = Duration::from_mins(10);
+        settings.cache.max_staleness = Duration::from_mins(20);
+        settings.store.postgres.acquire_timeout = Duration::from_millis(500);
+        settings.readiness.interval = Duration::from_millis(50);
+        Running::start(settings)
+    };
+    let (a, b) = (replica().await, replica().await);
+    let request = v1::WatchUsersRequest::default();
+    let events = b.client().await.watch_users(request).await.unwrap();
+    let mut events = events.into_inner();
+    let mut next = async || {
+        loop {
+            let response = soon("an event", events.message()).await.unwrap().unwrap();
+            if let Some(Event::Change(change)) = response.event {
+                return change.user.unwrap().email;
+            }
+        }
+    };
+    for round in 0..2 {
+        until_ready(&a, true).await;
+        until_ready(&b, true).await;
+        let email = format!("{round}@example.com");
+        let mut client = a.client().await;
+        soon("a write", async {
+            while let Err(status) = client.create_user(creation("Ada", &email)).await {
+                check_refusal(&status);
+            }
+        })
+        .await;
+        assert_eq!(next().await, email);
+        postgres.kill();
+        until_ready(&a, false).await;
+        until_ready(&b, false).await;
+        postgres = tokio::task::spawn_blocking(move || {
+            postgres.run();
+            postgres
+        })
+        .await
+        .unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
