@@ -107,7 +107,8 @@ impl Server {
         let Some(binaries) = binaries() else {
             // Past the test harness, which shows nothing of a test that passes.
             let why = "there are no PostgreSQL binaries (initdb, postgres) on this machine";
-            writeln!(std::io::stderr(), "SKIPPED tests on PostgreSQL: {why}").unwrap();
+            writeln!(std::io::stderr(), "SKIPPED tests on PostgreSQL: {why}")
+                .expect("standard error is open");
             return None;
         };
         let folder = tempfile::tempdir().unwrap().keep();
