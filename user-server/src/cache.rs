@@ -147,3 +147,64 @@ impl Entries {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{Draft, NewUser, User};
+
+    fn stored(position: u64) -> Arc<Stored> {
+        let new = NewUser::parse(Draft {
+            display_name: "Ada",
+            email: "ada@example.com",
+            age: None,
+        });
+        let id = UserId::new(Uuid::from_u128(1));
+        Arc::new(Stored {
+            user: User::create(new.unwrap(), id, Timestamp::UNIX_EPOCH),
+            position: Position::new(position),
+        })
+    }
+
+    fn change(kind: ChangeKind, position: u64) -> Change {
+        Change {
+            position: Position::new(position),
+            kind,
+            user: stored(position).user.clone(),
+        }
+    }
+
+    #[test]
+    fn what_was_read_before_a_change_is_not_kept_after_it() {
+        for kind in [ChangeKind::Updated, ChangeKind::Deleted] {
+            let cache = Cache::new(&Config::default());
+            cache.begin(Position::new(7));
+            let entries = cache.entries.as_deref().unwrap();
+            let old = stored(3);
+            // A reader asks the database; a change comes by the feed; the answer comes.
+            let seen = entries.recent().seen();
+            cache.apply(&change(kind, 8));
+            entries.fill(seen, &old);
+            assert_eq!(entries.values.get(&old.user.id), None, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_change_replaces_what_is_kept_and_an_older_one_does_not() {
+        let cache = Cache::new(&Config::default());
+        let entries = cache.entries.as_deref().unwrap();
+        let id = stored(3).user.id;
+        let seen = entries.recent().seen();
+        entries.fill(seen, &stored(3));
+        let position = || entries.values.get(&id).map(|it| it.position.get());
+        cache.apply(&change(ChangeKind::Updated, 5));
+        assert_eq!(position(), Some(5));
+        cache.apply(&change(ChangeKind::Updated, 4));
+        assert_eq!(position(), Some(5));
+        cache.apply(&change(ChangeKind::Deleted, 6));
+        assert_eq!(position(), None);
+    }
+}

@@ -27,13 +27,25 @@ use crate::store::{Error, Store};
 /// How many changes are read at a time.
 const BATCH: u16 = 500;
 
+/// The longest pause after a failure, however seldom the store is asked while all is well.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// The changes as they come. Clones follow the same task.
 #[derive(Clone, Debug)]
 pub struct Feed {
-    ring: broadcast::Sender<Arc<Change>>,
+    ring: broadcast::Sender<Signal>,
     position: Arc<AtomicU64>,
     closing: CancellationToken,
     heartbeat: Duration,
+}
+
+/// What the ring holds.
+#[derive(Clone, Debug)]
+enum Signal {
+    /// The next change.
+    Change(Arc<Change>),
+    /// The feed began, or began anew, at its position: what was before is in the store only.
+    Begun,
 }
 
 /// Keeps the feed going while it lives.
@@ -89,7 +101,7 @@ impl Feed {
     }
 
     /// A receiver of every change after the returned position.
-    fn subscribe(&self) -> (broadcast::Receiver<Arc<Change>>, Position) {
+    fn subscribe(&self) -> (broadcast::Receiver<Signal>, Position) {
         // In this order: the position counts a change before it is sent, so that what was sent before
         // the subscription is not after the position.
         let receiver = self.ring.subscribe();
@@ -100,10 +112,13 @@ impl Feed {
     }
 
     fn publish(&self, change: Change) {
-        self.position
-            .store(change.position.get(), Ordering::Release);
+        self.send(change.position, Signal::Change(Arc::new(change)));
+    }
+
+    fn send(&self, position: Position, signal: Signal) {
+        self.position.store(position.get(), Ordering::Release);
         // There may be no watch.
-        let _ = self.ring.send(Arc::new(change));
+        let _ = self.ring.send(signal);
     }
 }
 
@@ -114,7 +129,7 @@ impl<S: Store> Follower<S> {
         let mut position = self.begin().await;
         loop {
             let asked = Instant::now();
-            match self.store.changes(position, BATCH).await {
+            match self.store.follow(position, BATCH).await {
                 Ok(changes) => {
                     let is_all = changes.len() < usize::from(BATCH);
                     for change in changes {
@@ -152,7 +167,7 @@ impl<S: Store> Follower<S> {
             match self.store.head().await {
                 Ok(head) => {
                     self.cache.begin(head);
-                    self.feed.position.store(head.get(), Ordering::Release);
+                    self.feed.send(head, Signal::Begun);
                     return head;
                 }
                 Err(error) => self.pause(&error).await,
@@ -166,7 +181,7 @@ impl<S: Store> Follower<S> {
             tracing::warn!(error, "changes cannot be read; trying again");
         }
         self.failing = true;
-        tokio::time::sleep(self.poll_interval).await;
+        tokio::time::sleep(self.poll_interval.min(LONGEST_PAUSE)).await;
     }
 
     fn recovered(&mut self) {

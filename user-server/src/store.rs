@@ -88,6 +88,14 @@ pub trait Store: Clone + Send + Sync + 'static {
         limit: u16,
     ) -> impl Future<Output = Result<Vec<Change>, Error>> + Send;
 
+    /// The same for the one reader in this process that the others depend on: it does not compete with
+    /// calls, and is not refused when there are too many.
+    fn follow(
+        &self,
+        after: Position,
+        limit: u16,
+    ) -> impl Future<Output = Result<Vec<Change>, Error>> + Send;
+
     /// One page of those that did not change after `head`, in the order of their ids. What is missing for
     /// the state as of `head` changed since, and therefore stands in the changes after `head`.
     fn unchanged_since(

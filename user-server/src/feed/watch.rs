@@ -12,7 +12,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
-use super::{BATCH, Feed};
+use super::{BATCH, Feed, Signal};
 use crate::domain::{Change, ChangeKind, Position, ResumeToken, UserId};
 use crate::store::{Error, Store};
 
@@ -98,11 +98,11 @@ enum Phase {
         /// Whether the end of the initial state is still to be told.
         completing: bool,
         /// The ring, and where it begins.
-        ring: Option<(Receiver<Arc<Change>>, Position)>,
+        ring: Option<(Receiver<Signal>, Position)>,
     },
     Live {
         position: Position,
-        ring: Receiver<Arc<Change>>,
+        ring: Receiver<Signal>,
     },
     Ended,
 }
@@ -226,7 +226,7 @@ impl<S: Store> Watch<S> {
         &mut self,
         mut position: Position,
         completing: bool,
-        ring: Option<(Receiver<Arc<Change>>, Position)>,
+        ring: Option<(Receiver<Signal>, Position)>,
     ) -> Result<Phase, WatchError> {
         let changes = self.store.changes(position, BATCH).await;
         let changes = changes.map_err(|it| self.failed(it))?;
@@ -259,17 +259,19 @@ impl<S: Store> Watch<S> {
     async fn live(
         &mut self,
         position: Position,
-        mut ring: Receiver<Arc<Change>>,
+        mut ring: Receiver<Signal>,
     ) -> Result<Phase, WatchError> {
         match timeout(self.feed.heartbeat, ring.recv()).await {
-            Ok(Ok(change)) if change.position <= position => Ok(Phase::Live { position, ring }),
-            Ok(Ok(change)) if change.position.follows(position) => {
+            Ok(Ok(Signal::Change(change))) if change.position <= position => {
+                Ok(Phase::Live { position, ring })
+            }
+            Ok(Ok(Signal::Change(change))) if change.position.follows(position) => {
                 let position = change.position;
                 self.tell(Event::Change(change), ResumeToken::After(position));
                 Ok(Phase::Live { position, ring })
             }
-            // The feed itself has missed something.
-            Ok(Ok(_)) => Ok(Phase::CatchUp {
+            // The feed itself may have missed something.
+            Ok(Ok(Signal::Change(_) | Signal::Begun)) => Ok(Phase::CatchUp {
                 position,
                 completing: false,
                 ring: None,

@@ -18,12 +18,13 @@ pub enum Database {
     Postgres(Postgres),
 }
 
-/// Passes a call on to whichever it is.
+/// Passes a call on to whichever it is. Boxed, because the drivers' futures are large, and a call that
+/// needs none should not carry room for two.
 macro_rules! delegate {
     ($self:ident, $store:ident => $call:expr) => {
         match $self {
-            Self::Sqlite($store) => $call.await,
-            Self::Postgres($store) => $call.await,
+            Self::Sqlite($store) => Box::pin($call).await,
+            Self::Postgres($store) => Box::pin($call).await,
         }
     };
 }
@@ -89,6 +90,10 @@ impl Store for Database {
 
     async fn changes(&self, after: Position, limit: u16) -> Result<Vec<Change>, Error> {
         delegate!(self, it => it.changes(after, limit))
+    }
+
+    async fn follow(&self, after: Position, limit: u16) -> Result<Vec<Change>, Error> {
+        delegate!(self, it => it.follow(after, limit))
     }
 
     async fn unchanged_since(

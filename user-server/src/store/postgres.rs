@@ -68,8 +68,8 @@ impl Postgres {
         Ok(self.pool.acquire().await?)
     }
 
-    /// A replica that has much to do is not one that lost its database: the check has connections that
-    /// calls cannot use up.
+    /// A replica that has much to do is not one that lost its database, and needs its cache more than
+    /// ever: the check and the feed have connections that calls cannot use up.
     async fn background(&self) -> Result<PoolConnection<sqlx::Postgres>, Error> {
         Ok(self.background.acquire().await?)
     }
@@ -83,6 +83,10 @@ impl Postgres {
             .calls
             .try_acquire()
             .map_err(|_| Error::Unavailable(TooManyWait.into()))?;
+        self.in_time(call).await
+    }
+
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         tokio::time::timeout(self.call_timeout, call)
             .await
             .map_err(|_| Error::Unavailable(TimedOut(self.call_timeout).into()))?

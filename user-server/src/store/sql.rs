@@ -1,7 +1,7 @@
 //! What both databases share: the rows, the statements, and the transactions made of them.
 //!
 //! The statements are the same text for SQLite and PostgreSQL. The code that runs them is written once,
-//! as the macros [`operations`] and [`implement_store`], and compiled for each: sqlx's types are generic
+//! as the macros [`operations!`] and [`implement_store!`], and compiled for each: sqlx's types are generic
 //! over the database in a way that a function over a database cannot be without a page of bounds.
 
 pub(super) mod failure;

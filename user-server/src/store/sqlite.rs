@@ -60,8 +60,12 @@ impl Sqlite {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
-    /// The waits for a connection and for the lock are bounded already, and nothing else waits.
     async fn bounded<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.in_time(call).await
+    }
+
+    /// The waits for a connection and for the lock are bounded already, and nothing else waits.
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         call.await
     }
 

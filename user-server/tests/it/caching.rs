@@ -118,3 +118,37 @@ async fn what_was_deleted_is_not_served() {
     let status = client.get_user(request).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::NotFound);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_does_not_hear_of_changes_stops_serving_from_memory() {
+    let bound = Duration::from_millis(300);
+    for database in databases().await {
+        let mut deaf = settings(&database.url);
+        deaf.store.postgres.notifications = false;
+        // It asks only after writes of its own.
+        deaf.feed.poll_interval = Duration::from_hours(1);
+        deaf.cache.max_staleness = bound;
+        let a = Running::start(settings(&database.url)).await;
+        let b = Running::start(deaf).await;
+        let (mut at_a, mut at_b) = (a.client().await, b.client().await);
+        let created = at_a.create_user(creation("Ada", "ada@example.com")).await;
+        let id = created.unwrap().into_inner().user.unwrap().id;
+        for version in 1..=3 {
+            let email = format!("{version}@example.com");
+            at_b.create_user(creation("Bob", &email)).await.unwrap();
+            age(&mut at_b, &id).await;
+            set_age(&mut at_a, &id, version).await;
+            let written = Instant::now();
+            soon("the new value", async {
+                loop {
+                    let asked = Instant::now();
+                    if age(&mut at_b, &id).await == Some(version) {
+                        break;
+                    }
+                    assert!(asked < written + bound, "older than the bound");
+                }
+            })
+            .await;
+        }
+    }
+}

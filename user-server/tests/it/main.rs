@@ -7,10 +7,12 @@
     reason = "a test that fails may say so at once"
 )]
 
+mod books;
 mod caching;
 mod calls;
 mod changing;
 mod cli;
+mod encryption;
 mod importing;
 mod looking_up;
 mod outage;

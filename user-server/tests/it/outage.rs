@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use user_api::v1;
 use user_api::v1::user_service_client::UserServiceClient;
+use user_api::v1::watch_users_response::Event;
 
 use crate::postgres::Server;
 use crate::process::Process;
@@ -159,6 +160,58 @@ async fn a_killed_database_makes_calls_unavailable_and_loses_nothing_that_was_ac
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn replicas_tell_each_other_of_changes_again_after_the_database_was_away() {
+    let start = || Server::start(false);
+    let Some(mut postgres) = tokio::task::spawn_blocking(start).await.unwrap() else {
+        return;
+    };
+    let url = postgres.create_database().await;
+    let replica = || {
+        let mut settings = settings(&url);
+        // Without notifications no change would be seen in the time of this test.
+        settings.feed.poll_interval = Duration::from_mins(10);
+        settings.cache.max_staleness = Duration::from_mins(20);
+        settings.store.postgres.acquire_timeout = Duration::from_millis(500);
+        settings.readiness.interval = Duration::from_millis(50);
+        Running::start(settings)
+    };
+    let (a, b) = (replica().await, replica().await);
+    let request = v1::WatchUsersRequest::default();
+    let events = b.client().await.watch_users(request).await.unwrap();
+    let mut events = events.into_inner();
+    let mut next = async || {
+        loop {
+            let response = soon("an event", events.message()).await.unwrap().unwrap();
+            if let Some(Event::Change(change)) = response.event {
+                return change.user.unwrap().email;
+            }
+        }
+    };
+    for round in 0..2 {
+        until_ready(&a, true).await;
+        until_ready(&b, true).await;
+        let email = format!("{round}@example.com");
+        let mut client = a.client().await;
+        soon("a write", async {
+            while let Err(status) = client.create_user(creation("Ada", &email)).await {
+                check_refusal(&status);
+            }
+        })
+        .await;
+        assert_eq!(next().await, email);
+        postgres.kill();
+        until_ready(&a, false).await;
+        until_ready(&b, false).await;
+        postgres = tokio::task::spawn_blocking(move || {
+            postgres.run();
+            postgres
+        })
+        .await
+        .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn calls_do_not_pile_up_before_a_database_that_stalls() {
     let Some(url) = crate::postgres::database().await else {
         return;
@@ -169,9 +222,6 @@ async fn calls_do_not_pile_up_before_a_database_that_stalls() {
     settings.store.postgres.acquire_timeout = Duration::from_mins(1);
     settings.store.postgres.statement_timeout = Duration::from_mins(1);
     settings.store.postgres.call_timeout = Duration::from_mins(2);
-    // The feed would take a place, too.
-    settings.feed.poll_interval = Duration::from_mins(10);
-    settings.cache.max_staleness = Duration::from_mins(20);
     let server = Running::start(settings).await;
     until_ready(&server, true).await;
 
@@ -205,11 +255,49 @@ async fn calls_do_not_pile_up_before_a_database_that_stalls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_freezes_in_the_middle_of_writes_does_not_stop_the_others() {
+    let Some(url) = crate::postgres::database().await else {
+        return;
+    };
+    let frozen = Process::on(&url, &["--set", "store.postgres.statement_timeout=1s"]).await;
+    let server = Running::start(settings(&url)).await;
+    let kept = Arc::new(AtomicUsize::new(0));
+    let mut writers = JoinSet::new();
+    for writer in 0..16 {
+        let (kept, address) = (kept.clone(), frozen.grpc);
+        writers.spawn(async move {
+            let mut client = UserServiceClient::new(channel(address).await);
+            for index in 0.. {
+                let email = format!("{writer}-{index}@example.com");
+                client.create_user(creation("Ada", &email)).await.unwrap();
+                kept.fetch_add(1, Ordering::AcqRel);
+            }
+        });
+    }
+    soon("writes", async {
+        while kept.load(Ordering::Acquire) < 50 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    // Most likely one of its transactions holds the lock of all writers now.
+    frozen.signal("-STOP").await;
+    let mut client = server.client().await;
+    soon("a write on the other replica", async {
+        while let Err(status) = client.create_user(creation("Bob", "bob@example.com")).await {
+            check_refusal(&status);
+        }
+    })
+    .await;
+    frozen.signal("-KILL").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_is_killed_in_the_middle_of_writes_loses_nothing_that_was_acknowledged() {
     for database in databases().await {
         let mut acknowledged = Vec::new();
         for round in 0..3 {
-            let process = Process::on(&database.url).await;
+            let process = Process::on(&database.url, &[]).await;
             let kept = Arc::new(AtomicUsize::new(0));
             let mut writers = JoinSet::new();
             for writer in 0..8 {

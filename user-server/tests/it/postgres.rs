@@ -1,8 +1,9 @@
 //! Real PostgreSQL servers, started from this machine's binaries and ended with this process, however it
 //! ends.
 
-use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::fs::Permissions;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -20,13 +21,16 @@ const NOBODY: u32 = 65534;
 /// for whatever reason, the server is stopped and everything that it wrote is removed.
 const GUARD: &str = r#"
 trap '' INT TERM
-"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=500 \
-    -c shared_buffers=64MB -c fsync="$3" </dev/null >>"$2/log" 2>&1 &
+binaries=$1
+folder=$2
+shift 2
+"$binaries/postgres" -D "$folder/data" -k "$folder" -c max_connections=500 -c shared_buffers=64MB "$@" \
+    </dev/null >>"$folder/log" 2>&1 &
 echo $!
 cat >/dev/null
 kill -INT $! 2>/dev/null
 wait
-rm -rf "$2"
+rm -rf "$folder"
 "#;
 
 /// One server.
@@ -35,7 +39,14 @@ pub(crate) struct Server {
     postgres: u32,
     guard: Option<Child>,
     binaries: PathBuf,
-    fsync: bool,
+    arguments: Vec<String>,
+    port: u16,
+}
+
+/// What a server that speaks TLS shows, as PEM.
+pub(crate) struct Identity {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 static SHARED: OnceLock<Option<Server>> = OnceLock::new();
@@ -74,11 +85,30 @@ fn unprivileged(command: &mut Command, is_root: bool) -> &mut Command {
 // === impl Server ===
 
 impl Server {
+    /// On a Unix socket.
     pub(crate) fn start(fsync: bool) -> Option<Self> {
+        let fsync = format!("fsync={}", if fsync { "on" } else { "off" });
+        let arguments = ["-c", &fsync, "-c", "listen_addresses="].map(str::to_owned);
+        Self::start_with(arguments.into(), 5432, None)
+    }
+
+    /// On a port of 127.0.0.1, with TLS for whoever asks for it.
+    pub(crate) fn start_with_tls(identity: &Identity) -> Option<Self> {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let options = ["-c", "fsync=off", "-c", "ssl=on", "-p", &port.to_string()];
+        let mut arguments = options.map(str::to_owned).to_vec();
+        arguments.extend(["-c", "listen_addresses=127.0.0.1"].map(str::to_owned));
+        Self::start_with(arguments, port, Some(identity))
+    }
+
+    fn start_with(arguments: Vec<String>, port: u16, identity: Option<&Identity>) -> Option<Self> {
         let Some(binaries) = binaries() else {
-            println!(
-                "SKIPPED: there are no PostgreSQL binaries (initdb, postgres) on this machine"
-            );
+            // Past the test harness, which shows nothing of a test that passes.
+            let why = "there are no PostgreSQL binaries (initdb, postgres) on this machine";
+            writeln!(std::io::stderr(), "SKIPPED tests on PostgreSQL: {why}")
+                .expect("standard error is open");
             return None;
         };
         let folder = tempfile::tempdir().unwrap().keep();
@@ -102,8 +132,22 @@ impl Server {
             postgres: 0,
             guard: None,
             binaries,
-            fsync,
+            arguments,
+            port,
         };
+        if let Some(identity) = identity {
+            for (name, pem) in [
+                ("server.crt", &identity.certificate),
+                ("server.key", &identity.key),
+            ] {
+                let path = server.folder.join("data").join(name);
+                std::fs::write(&path, pem).unwrap();
+                std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+                if is_root {
+                    chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+                }
+            }
+        }
         server.run();
         Some(server)
     }
@@ -116,7 +160,7 @@ impl Server {
             .args(["-c", GUARD, "guard"])
             .arg(&self.binaries)
             .arg(&self.folder)
-            .arg(if self.fsync { "on" } else { "off" })
+            .args(&self.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut guard = unprivileged(&mut guard, is_root).spawn().unwrap();
@@ -131,7 +175,7 @@ impl Server {
         }
         let ready = (0..600).any(|_| {
             let is_ready = Command::new(self.binaries.join("pg_isready"))
-                .args(["-q", "-U", "postgres"])
+                .args(["-q", "-U", "postgres", "-p", &self.port.to_string()])
                 .arg("-h")
                 .arg(&self.folder)
                 .status()
@@ -153,11 +197,28 @@ impl Server {
         let group = format!("-{}", guard.id());
         let status = Command::new("kill").args(["-KILL", "--", &group]).status();
         assert!(status.unwrap().success());
+        // Its other processes notice that it is gone, and end by themselves.
+        while self.has_processes() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         // In a container without an init process nobody buries the postmaster, and its lock files would
         // seem to be those of a living one.
-        for lock in ["data/postmaster.pid", ".s.PGSQL.5432.lock"] {
+        let socket = format!(".s.PGSQL.{}.lock", self.port);
+        for lock in ["data/postmaster.pid", &socket] {
             std::fs::remove_file(self.folder.join(lock)).unwrap();
         }
+    }
+
+    /// PostgreSQL's processes work in its data directory.
+    fn has_processes(&self) -> bool {
+        let data = self.folder.join("data");
+        std::fs::read_dir("/proc")
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|process| {
+                std::fs::read_link(process.path().join("cwd")).is_ok_and(|it| it == data)
+            })
     }
 
     pub(crate) async fn create_database(&self) -> String {
@@ -175,7 +236,12 @@ impl Server {
 
     fn url(&self, database: &str) -> String {
         let host = self.folder.display();
-        format!("postgres://postgres@localhost/{database}?host={host}")
+        let port = self.port;
+        format!("postgres://postgres@localhost:{port}/{database}?host={host}")
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     fn log(&self) -> String {

@@ -41,8 +41,8 @@ impl Process {
     }
 
     /// On a database that is there already.
-    pub(crate) async fn on(url: &str) -> Self {
-        Self::spawn(url, tempfile::tempdir().unwrap(), &[]).await
+    pub(crate) async fn on(url: &str, settings: &[&str]) -> Self {
+        Self::spawn(url, tempfile::tempdir().unwrap(), settings).await
     }
 
     async fn spawn(url: &str, folder: tempfile::TempDir, settings: &[&str]) -> Self {

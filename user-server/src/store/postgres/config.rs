@@ -11,7 +11,7 @@ use service_runtime::settings::Violations;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// How many connections this replica uses for calls; the README says how to size them. Up to
-    /// three more listen for changes, tell of them, and check whether the database answers. All replicas together must stay below the server's `max_connections`.
+    /// three more listen for changes, tell of them, read them, and check whether the database answers. All replicas together must stay below the server's `max_connections`.
     pub max_connections: u32,
     /// How many calls may wait for a connection. Beyond that a call is UNAVAILABLE at once: when the
     /// database stalls, waiting calls would pile up and only make the recovery longer.
@@ -20,7 +20,7 @@ pub struct Config {
     /// a failover's first refusals, shorter than a caller's patience.
     #[serde(with = "service_runtime::settings::duration")]
     pub acquire_timeout: Duration,
-    /// After which time the server cancels a statement.
+    /// After which time the server cancels a statement, and a transaction whose client is silent.
     #[serde(with = "service_runtime::settings::duration")]
     pub statement_timeout: Duration,
     /// How long one call may take in the store, with all its statements, waits and repetitions. Also

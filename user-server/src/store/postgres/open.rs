@@ -21,7 +21,7 @@ const MIGRATION: Duration = Duration::from_mins(5);
 /// that look healthy and are not cost one failed call each.
 const TRUSTED: Duration = Duration::from_secs(1);
 
-/// One listens, one tells, one checks.
+/// One listens, one tells and checks, one follows.
 const BACKGROUND: u32 = 3;
 
 /// Connects to the database that the configuration names, and runs the migrations that are missing.
@@ -38,7 +38,12 @@ pub async fn open(config: &Config) -> Result<Postgres, OpenError> {
     migrate(&options, limits.acquire_timeout).await?;
 
     let milliseconds = limits.statement_timeout.as_millis().to_string();
-    let limited = options.options([("statement_timeout", &*milliseconds)]);
+    // The second one ends the transaction of a replica that stopped in the middle of it: it holds the
+    // lock that every writer of every replica needs.
+    let limited = options.options([
+        ("statement_timeout", &*milliseconds),
+        ("idle_in_transaction_session_timeout", &*milliseconds),
+    ]);
     let pool = PgPoolOptions::new()
         .max_connections(limits.max_connections)
         .acquire_timeout(limits.acquire_timeout)

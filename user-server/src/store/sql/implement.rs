@@ -27,7 +27,8 @@ macro_rules! transact {
 
 /// Implements [`Store`](crate::store::Store) for a type with an `operations` module beside it and the
 /// methods `read`, `begin` and `background` (a connection; a transaction that writes; a connection that
-/// calls do not compete for), `bounded` (a future with the time limit of a call), `committed` (told after every write), `wait_for_news` and `shut_down`.
+/// calls do not compete for), `in_time` and `bounded` (a future with the time limit of a call; the same for one of the
+/// calls that there may be at a time), `committed` (told after every write), `wait_for_news` and `shut_down`.
 macro_rules! implement_store {
     ($store:ty) => {
         impl $crate::store::Store for $store {
@@ -90,6 +91,13 @@ macro_rules! implement_store {
                 .await
             }
 
+            async fn follow(&self, after: Position, limit: u16) -> Result<Vec<Change>, Error> {
+                self.in_time(async {
+                    operations::changes(&mut *self.background().await?, after, limit).await
+                })
+                .await
+            }
+
             async fn unchanged_since(
                 &self,
                 head: Position,
@@ -112,7 +120,8 @@ macro_rules! implement_store {
             }
 
             async fn ping(&self) -> Result<(), Error> {
-                operations::ping(&mut *self.background().await?).await
+                self.in_time(async { operations::ping(&mut *self.background().await?).await })
+                    .await
             }
 
             async fn close(&self) {
