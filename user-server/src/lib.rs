@@ -8,6 +8,7 @@
 //! | [`store`] | the trait, and SQLite and PostgreSQL behind it |
 //! | [`feed`] | what changes, for everybody in this process who wants to know |
 //! | [`cache`] | keeps what is read often off the database |
+//! | [`compression`] | how messages are compressed |
 //! | [`retention`] | forgets old changes |
 //! | [`rpc`] | protobuf ⇄ domain, and errors as callers see them |
 //! | [`server`] | the parts put together: build → serve |
@@ -23,6 +24,7 @@
 
 pub mod cache;
 pub mod cli;
+pub mod compression;
 pub mod domain;
 pub mod feed;
 pub mod retention;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use service_runtime::health::{self, Reporter};
 use service_runtime::layers::{self, identity::Identity};
 use service_runtime::readiness::{Check, Probe, Readiness};
-use service_runtime::{drain, ops, server, stop};
+use service_runtime::{drain, ops, server, stop, web};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -38,6 +38,7 @@ pub struct Server {
     store: Database,
     background: Background,
     grpc: server::Bound,
+    web: Option<web::Bound>,
     ops: ops::Bound,
 }
 
@@ -59,6 +60,9 @@ pub enum Error {
     /// See the source.
     #[error("the gRPC listener cannot start; the setting server.address says where")]
     Grpc(#[source] server::BindError),
+    /// See the source.
+    #[error("the listener for browsers cannot start; the setting web.address says where")]
+    Web(#[source] web::BindError),
     /// See the source.
     #[error("the ops listener cannot start; the setting ops.address says where")]
     Ops(#[source] ops::BindError),
@@ -104,6 +108,7 @@ impl Server {
         let service = rpc::Service::new(store.clone(), cache, feed);
         let routes = routes(&settings, service, &health).map_err(Error::Reflection)?;
         let grpc = settings.server.clone().bind().map_err(Error::Grpc)?;
+        let web = settings.web.clone().bind().map_err(Error::Web)?;
         let ops = settings.ops.clone().bind().map_err(Error::Ops)?;
         Ok(Self {
             settings,
@@ -113,6 +118,7 @@ impl Server {
             store,
             background,
             grpc,
+            web,
             ops,
         })
     }
@@ -121,6 +127,12 @@ impl Server {
     #[must_use]
     pub fn grpc_address(&self) -> SocketAddr {
         self.grpc.local_address()
+    }
+
+    /// Where browsers are served, if they are.
+    #[must_use]
+    pub fn web_address(&self) -> Option<SocketAddr> {
+        self.web.as_ref().map(web::Bound::local_address)
     }
 
     /// Where probes are answered, with the real port when the settings said 0.
@@ -142,6 +154,11 @@ impl Server {
                 version: VERSION,
             },
         );
+        let web = self.web.map(|web| {
+            let health = self.health.clone();
+            let closing = async move { health.closed().await };
+            web.serve(self.routes.clone(), self.identity.clone(), closing)
+        });
         let server = self.grpc.serve(layers::around(self.routes, self.identity));
         let process = drain::Process {
             health: &self.health,
@@ -157,7 +174,7 @@ impl Server {
             }
         })
         .await;
-        drop(ops);
+        drop((web, ops));
         outcome
     }
 
@@ -167,6 +184,7 @@ impl Server {
             instance = self.settings.instance.name,
             grpc = %self.grpc_address(),
             ops = %self.ops_address(),
+            web = self.web_address().map(tracing::field::display),
             store = %self.settings.store.url,
             reflection = self.settings.reflection.enabled,
             "serving {SERVICE_NAME}"
@@ -193,7 +211,7 @@ fn routes(
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let mut routes = Routes::builder();
     routes
-        .add_service(UserServiceServer::new(service))
+        .add_service(settings.compression.apply(UserServiceServer::new(service)))
         .add_service(health.service());
     if settings.reflection.enabled {
         let builder = || {

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use service_runtime::settings::{Loader, Violations};
-use service_runtime::{drain, logs, ops, readiness, server};
+use service_runtime::{drain, logs, ops, readiness, server, web};
 
+use crate::compression::Compression;
 use crate::{cache, feed, store};
 
 /// What the names of environment variables begin with: `USER_SERVER__SERVER__ADDRESS`.
@@ -17,6 +18,10 @@ pub struct Settings {
     pub instance: Instance,
     /// The gRPC listener and its connections.
     pub server: server::Config,
+    /// `"off"`, `"gzip"`, `"zstd"` or `"any"`.
+    pub compression: Compression,
+    /// gRPC-Web, for browsers.
+    pub web: web::Config,
     /// Server reflection.
     pub reflection: Reflection,
     /// The database.
@@ -65,6 +70,7 @@ impl service_runtime::settings::Settings for Settings {
     fn validate(&self, violations: &mut Violations) {
         violations.section("instance", |it| self.instance.validate(it));
         violations.section("server", |it| self.server.validate(it));
+        violations.section("web", |it| self.web.validate(it));
         violations.section("store", |it| self.store.validate(it));
         violations.section("feed", |it| self.feed.validate(it));
         violations.section("cache", |it| {

@@ -9,6 +9,7 @@
 //! | [`server`] | HTTP/2 connections that age, drain and end: `Config → Bound → Running` |
 //! | [`layers`] | what happens to every call, in one fixed order |
 //! | [`ops`] | plain HTTP for probes and operators, on its own port |
+//! | [`web`] | the same routes for browsers: gRPC-Web and CORS, on its own port |
 //! | [`stop`] | who may ask the process to stop: signals, standard input, tests |
 //! | [`drain`] | the order in which a process stops |
 //!
@@ -28,3 +29,4 @@ pub mod readiness;
 pub mod server;
 pub mod settings;
 pub mod stop;
+pub mod web;

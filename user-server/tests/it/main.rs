@@ -8,6 +8,7 @@
 )]
 
 mod books;
+mod browsers;
 mod caching;
 mod calls;
 mod changing;

@@ -20,6 +20,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 pub(crate) struct Running {
     pub(crate) grpc: SocketAddr,
     pub(crate) ops: SocketAddr,
+    pub(crate) web: Option<SocketAddr>,
     pub(crate) stopper: Stopper,
     pub(crate) task: JoinHandle<Outcome>,
 }
@@ -93,6 +94,7 @@ impl Running {
         Self {
             grpc: server.grpc_address(),
             ops: server.ops_address(),
+            web: server.web_address(),
             stopper,
             task: tokio::spawn(server.serve(stop)),
         }
