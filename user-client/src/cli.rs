@@ -6,7 +6,10 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use service_runtime::settings::Flag;
 
-use crate::commands::{Config, Create, Get, List, Load};
+use crate::commands::{
+    BatchGet, Completions, Config, Create, Delete, Get, Import, List, Load, Lookup, Man, Update,
+    Watch,
+};
 use crate::output::Format;
 use crate::settings::Overrides;
 
@@ -28,11 +31,12 @@ pub enum Command {
     /// Those that call the service.
     #[command(flatten)]
     Call(CallCommand),
-    #[expect(
-        missing_docs,
-        reason = "a comment here would replace the one that --help shows"
-    )]
+    #[expect(missing_docs, reason = "as below: --help shows the type's own comment")]
     Config(Config),
+    #[expect(missing_docs, reason = "as below: --help shows the type's own comment")]
+    Completions(Completions),
+    #[expect(missing_docs, reason = "as below: --help shows the type's own comment")]
+    Man(Man),
 }
 
 /// The sub-commands that call the service.
@@ -43,8 +47,14 @@ pub enum Command {
 )]
 pub enum CallCommand {
     Get(Get),
-    Create(Create),
+    BatchGet(BatchGet),
     List(List),
+    Create(Create),
+    Update(Update),
+    Delete(Delete),
+    Watch(Watch),
+    Import(Import),
+    Lookup(Lookup),
     Load(Load),
 }
 
@@ -103,15 +113,21 @@ Settings come from these layers, each overriding the ones before it:
 Exit codes:
    0  done                          1  load: a call failed; any other failure
   64  wrong arguments or settings  65  INVALID_ARGUMENT, OUT_OF_RANGE,
-  66  NOT_FOUND                        FAILED_PRECONDITION
+  66  NOT_FOUND, also of some          FAILED_PRECONDITION; import: rows were
+      ids or keys, or of a file        malformed or refused
   69  UNAVAILABLE                  70  INTERNAL, UNKNOWN, DATA_LOSS
-  73  ALREADY_EXISTS               74  the result could not be written
+  73  ALREADY_EXISTS               74  a file could not be read or written
   75  DEADLINE_EXCEEDED, ABORTED, RESOURCE_EXHAUSTED, CANCELLED: try again
   76  UNIMPLEMENTED                77  UNAUTHENTICATED, PERMISSION_DENIED
+ 130  interrupted
+With --output json an error is one line of JSON on standard error, with its status
+and every detail.
 
 Examples:
   user-client create --display-name 'Ada Lovelace' --email ada@example.com
   user-client list --all --output json | jq -r '.users[].email'
+  user-client import people.csv
+  user-client watch --state changes.token --initial-sync
   user-client load --calls 30000 --target ipv4:10.0.0.1:50051,10.0.0.2:50051";
 
 // === impl SettingsArgs ===

@@ -1,20 +1,36 @@
 //! The sub-commands, one file each, and what they share.
 
+mod batch_get;
+mod completions;
 mod config;
 mod create;
+mod delete;
 mod get;
+mod import;
 mod list;
 mod load;
+mod lookup;
+mod man;
 mod session;
+mod update;
+mod watch;
 
 use std::process::ExitCode;
 
+pub use self::batch_get::BatchGet;
+pub use self::completions::Completions;
 pub use self::config::Config;
 pub use self::create::Create;
+pub use self::delete::Delete;
 pub use self::get::Get;
+pub use self::import::Import;
 pub use self::list::List;
 pub use self::load::Load;
+pub use self::lookup::Lookup;
+pub use self::man::Man;
 use self::session::Session;
+pub use self::update::Update;
+pub use self::watch::Watch;
 use crate::cli::{CallCommand, Cli, Command};
 use crate::error::Error;
 use crate::settings;
@@ -28,6 +44,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     let overrides = cli.settings.into();
     let command = match cli.command {
         Command::Config(config) => return config.run(overrides),
+        Command::Completions(completions) => {
+            return completions.run().map(|()| ExitCode::SUCCESS);
+        }
+        Command::Man(man) => return man.run().map(|()| ExitCode::SUCCESS),
         Command::Call(call) => call,
     };
     let loaded = settings::load(overrides).map_err(Error::Settings)?;
@@ -35,8 +55,14 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     let mut session = Session::open(loaded.settings, format)?;
     match command {
         CallCommand::Get(get) => get.run(&mut session).await?,
+        CallCommand::BatchGet(batch_get) => return batch_get.run(&mut session).await,
         CallCommand::Create(create) => create.run(&mut session).await?,
         CallCommand::List(list) => list.run(&mut session).await?,
+        CallCommand::Update(update) => update.run(&mut session).await?,
+        CallCommand::Delete(delete) => delete.run(&mut session).await?,
+        CallCommand::Watch(watch) => watch.run(&mut session).await?,
+        CallCommand::Lookup(lookup) => return lookup.run(&mut session).await,
+        CallCommand::Import(import) => return import.run(&mut session).await,
         CallCommand::Load(load) => return load.run(session).await,
     }
     Ok(ExitCode::SUCCESS)

@@ -8,12 +8,12 @@
 //! | 0 | done |
 //! | 1 | `load`: a call failed, or none was answered; any other failure without a code of its own |
 //! | 64 | the arguments, the settings or the target are wrong |
-//! | 65 | `INVALID_ARGUMENT`, `OUT_OF_RANGE`, `FAILED_PRECONDITION` |
-//! | 66 | `NOT_FOUND` |
+//! | 65 | `INVALID_ARGUMENT`, `OUT_OF_RANGE`, `FAILED_PRECONDITION`; `import`: rows were malformed or refused |
+//! | 66 | `NOT_FOUND`; `batch-get`, `lookup`: some were not found; `import`: no such file |
 //! | 69 | `UNAVAILABLE` |
 //! | 70 | `INTERNAL`, `UNKNOWN`, `DATA_LOSS` |
 //! | 73 | `ALREADY_EXISTS` |
-//! | 74 | the result could not be written |
+//! | 74 | the result or the state file could not be written, a file could not be read |
 //! | 75 | `DEADLINE_EXCEEDED`, `ABORTED`, `RESOURCE_EXHAUSTED`, `CANCELLED`: trying again may help |
 //! | 76 | `UNIMPLEMENTED` |
 //! | 77 | `UNAUTHENTICATED`, `PERMISSION_DENIED` |
@@ -24,13 +24,16 @@
 use std::error::Error as _;
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use grpc_channel::resolver::ResolveError;
 use serde_json::json;
 use tonic::{Code, Status};
 
+use crate::import::{OpenError, ReadError};
 use crate::output::{Format, printable};
 use crate::status;
+use crate::watch::StateError;
 
 /// The arguments, the settings or the target are wrong.
 const USAGE: u8 = 64;
@@ -60,6 +63,9 @@ pub enum Error {
         #[source]
         source: grpc_channel::Error,
     },
+    /// A manual page was asked for that there is none of.
+    #[error("there is no sub-command {0:?}; `user-client --help` lists them")]
+    NoSuchCommand(String),
     /// An id was given for a call that takes none.
     #[error("--id goes with --method get")]
     IdWithoutGet,
@@ -74,6 +80,37 @@ pub enum Error {
         #[source]
         source: Box<Status>,
     },
+    /// A stream of changes cannot be continued from where it was to be.
+    #[error("{origin} does not continue the stream")]
+    ResumeRefused {
+        /// Where the token came from.
+        origin: String,
+        /// What the server said.
+        #[source]
+        source: Box<Status>,
+    },
+    /// The file with the resume token cannot be used.
+    #[error(transparent)]
+    State(StateError),
+    /// The server left a question open.
+    #[error("{method} has not answered for {key:?} within {timeout:?}")]
+    Unanswered {
+        /// The RPC.
+        method: &'static str,
+        /// What was asked for.
+        key: String,
+        /// How long was waited.
+        timeout: Duration,
+    },
+    /// The rows to import cannot be had.
+    #[error("nothing can be imported")]
+    Open(#[source] OpenError),
+    /// The rows to import cannot be read to their end.
+    #[error("{0} cannot be read to its end")]
+    Read(String, #[source] ReadError),
+    /// Standard input cannot be read.
+    #[error("standard input cannot be read")]
+    Input(#[source] io::Error),
     /// A response lacks what its contract promises.
     #[error("the response of {method} carries no {field}: the server breaks its contract")]
     Response {
@@ -107,12 +144,29 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::Channel { .. } | Self::IdWithoutGet => USAGE,
-            Self::Call { source, .. } => of_code(source.code()),
+            Self::Settings(_)
+            | Self::Channel { .. }
+            | Self::IdWithoutGet
+            | Self::NoSuchCommand(_)
+            | Self::Open(OpenError::Format(_)) => USAGE,
+            Self::Call { source, .. } | Self::ResumeRefused { source, .. } => {
+                of_code(source.code())
+            }
+            Self::Unanswered { .. } => of_code(Code::DeadlineExceeded),
             Self::Response { .. } => of_code(Code::Internal),
-            Self::Output(_) => IO,
+            Self::Open(OpenError::File(..)) => of_code(Code::NotFound),
+            Self::Output(_)
+            | Self::Input(_)
+            | Self::Read(_, ReadError::Io { .. })
+            | Self::State(StateError::Read(..) | StateError::Write(..)) => IO,
+            Self::Read(..) | Self::State(StateError::Malformed(_)) => {
+                of_code(Code::InvalidArgument)
+            }
             Self::Interrupted => INTERRUPTED,
-            Self::Print(_) | Self::Logs(_) | Self::Signals(_) => 1,
+            Self::Print(_)
+            | Self::Logs(_)
+            | Self::Signals(_)
+            | Self::Open(OpenError::Thread(_)) => 1,
         }
     }
 
@@ -185,6 +239,13 @@ impl<'a> Reported<'a> {
             }
             return text;
         }
+        if let Error::ResumeRefused { source, .. } = self.error {
+            text.push_str(": ");
+            text.push_str(&status::Text(source).to_string());
+            text.push_str("\n\n");
+            text.push_str(BEGIN_AGAIN);
+            return text;
+        }
         let mut source = self.error.source();
         while let Some(error) = source {
             text.push_str(": ");
@@ -207,6 +268,9 @@ impl<'a> Reported<'a> {
             Error::Call { method, source, .. } => {
                 json!({ "error": self.error.to_string(), "method": method, "status": status::json(source) })
             }
+            Error::ResumeRefused { source, .. } => {
+                json!({ "error": self.error.to_string(), "status": status::json(source) })
+            }
             _ => json!({ "error": self.text().trim_start_matches("error: ") }),
         }
         .to_string()
@@ -216,6 +280,10 @@ impl<'a> Reported<'a> {
 const TARGET_FORMS: &str = "\
 A target is dns:///HOST:PORT, dns://SERVER:PORT/HOST:PORT, ipv4:ADDRESS:PORT,…
 or HOST:PORT; set it by --target, USER_CLIENT__TARGET, SERVER_HOST or the file.";
+
+const BEGIN_AGAIN: &str = "\
+The token is malformed, comes from another service, or is older than the changes that are
+kept. To begin again with all that exists: --initial-sync, and no token or state file.";
 
 /// What to try when a call did not get through.
 fn hint(status: &Status, target: &str) -> Option<String> {

@@ -9,20 +9,28 @@
 //! | [`cli`] | the arguments and their `--help` |
 //! | [`settings`] | what can be set, its defaults, and the layers |
 //! | [`connect`] | from settings to a channel |
+//! | [`compression`] | how messages are compressed |
 //! | [`commands`] | one file per sub-command |
 //! | [`load`] | the load engine, which the demo drives too |
+//! | [`import`] | rows from a file, as one stream with bounded memory |
+//! | [`lookup`] | many look-ups as a pipeline |
+//! | [`watch`] | following the changes across lost streams and runs |
 //! | [`output`] | the resource as text and as JSON |
 //! | [`status`] | a failed call with its `google.rpc` details |
 //! | [`error`] | what can go wrong, and the exit codes |
 
 pub mod cli;
 pub mod commands;
+pub mod compression;
 pub mod connect;
 pub mod error;
+pub mod import;
 pub mod load;
+pub mod lookup;
 pub mod output;
 pub mod settings;
 pub mod status;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -6,20 +6,30 @@
 //!
 //! [ProtoJSON]: https://protobuf.dev/programming-guides/json/
 
+mod answer;
+mod batch;
+mod change;
 mod resource;
+mod row;
+mod summary;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use clap::ValueEnum;
 
+pub use self::answer::{Answer, answer_header};
+pub use self::batch::Batch;
+pub use self::change::{change, change_header};
 pub use self::resource::{Page, Resource};
+pub use self::summary::{Summary, malformed};
 
 /// In which form results are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// For people: a table, or one field per line.
     #[default]
+    #[value(alias = "table")]
     Text,
     /// For machines: one JSON object per line.
     Json,

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use service_runtime::logs;
 use service_runtime::settings::{Error, Flag, Loaded, Loader, Violations, duration};
 
+use crate::compression::Compression;
+
 /// Begins the environment variables of this program.
 const PREFIX: &str = "USER_CLIENT";
 
@@ -29,6 +31,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// Whether a call waits for a replica that is ready, instead of failing when there is none.
     pub wait_for_ready: bool,
+    /// How messages are compressed: `off`, `gzip` or `zstd`.
+    pub compression: Compression,
     /// How the channel connects and finds replicas.
     pub channel: ChannelSettings,
     /// What is logged, to standard error.
@@ -76,6 +80,7 @@ impl Default for Settings {
             target: "dns:///localhost:50051".to_owned(),
             timeout: Duration::from_secs(10),
             wait_for_ready: false,
+            compression: Compression::Off,
             channel: ChannelSettings::default(),
             log: logs::Config {
                 // Standard error belongs to the progress, and a failed call says why by itself.

@@ -1,12 +1,18 @@
 //! `user.v1.UserService`: takes protobuf apart, asks the domain and the store, and puts protobuf
-//! together. One file for each topic; [`status`] turns every error into what callers see.
+//! together. One file for each method; [`status`] turns every error into what callers see.
 
+mod batch_get;
 mod convert;
 mod create;
+mod delete;
 mod error;
 mod get;
+mod import;
 mod list;
+mod lookup;
 pub mod status;
+mod update;
+mod watch;
 
 use tonic::codegen::BoxStream;
 use tonic::metadata::MetadataMap;
@@ -15,20 +21,24 @@ use user_api::v1;
 use user_api::v1::user_service_server::UserService;
 
 use self::error::Error;
+use crate::cache::Cache;
+use crate::feed::Feed;
 use crate::store::Store;
 
-/// The implementation of the service on a store.
+/// The implementation of the service. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Service<S> {
     store: S,
+    cache: Cache,
+    feed: Feed,
 }
 
 // === impl Service ===
 
 impl<S: Store> Service<S> {
-    /// The service on this store.
-    pub fn new(store: S) -> Self {
-        Self { store }
+    /// The service on this store, with the cache and the feed that follow it.
+    pub fn new(store: S, cache: Cache, feed: Feed) -> Self {
+        Self { store, cache, feed }
     }
 }
 
@@ -42,7 +52,15 @@ impl<S: Store> UserService for Service<S> {
         request: Request<v1::GetUserRequest>,
     ) -> Result<Response<v1::GetUserResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
-        reply(&metadata, get::get(&self.store, &request).await)
+        reply(&metadata, get::get(self, &request).await)
+    }
+
+    async fn batch_get_users(
+        &self,
+        request: Request<v1::BatchGetUsersRequest>,
+    ) -> Result<Response<v1::BatchGetUsersResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        reply(&metadata, batch_get::batch_get(self, &request).await)
     }
 
     async fn list_users(
@@ -50,7 +68,7 @@ impl<S: Store> UserService for Service<S> {
         request: Request<v1::ListUsersRequest>,
     ) -> Result<Response<v1::ListUsersResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
-        reply(&metadata, list::list(&self.store, &request).await)
+        reply(&metadata, list::list(self, &request).await)
     }
 
     async fn create_user(
@@ -58,58 +76,54 @@ impl<S: Store> UserService for Service<S> {
         request: Request<v1::CreateUserRequest>,
     ) -> Result<Response<v1::CreateUserResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
-        reply(&metadata, create::create(&self.store, &request).await)
-    }
-
-    async fn batch_get_users(
-        &self,
-        request: Request<v1::BatchGetUsersRequest>,
-    ) -> Result<Response<v1::BatchGetUsersResponse>, Status> {
-        unimplemented(request.metadata(), "BatchGetUsers")
+        reply(&metadata, create::create(self, &request).await)
     }
 
     async fn update_user(
         &self,
         request: Request<v1::UpdateUserRequest>,
     ) -> Result<Response<v1::UpdateUserResponse>, Status> {
-        unimplemented(request.metadata(), "UpdateUser")
+        let (metadata, _, request) = request.into_parts();
+        reply(&metadata, update::update(self, &request).await)
     }
 
     async fn delete_user(
         &self,
         request: Request<v1::DeleteUserRequest>,
     ) -> Result<Response<v1::DeleteUserResponse>, Status> {
-        unimplemented(request.metadata(), "DeleteUser")
+        let (metadata, _, request) = request.into_parts();
+        reply(&metadata, delete::delete(self, &request).await)
     }
 
     async fn watch_users(
         &self,
         request: Request<v1::WatchUsersRequest>,
     ) -> Result<Response<Self::WatchUsersStream>, Status> {
-        unimplemented(request.metadata(), "WatchUsers")
+        let (metadata, _, request) = request.into_parts();
+        let events = watch::watch(self, &request, metadata.clone());
+        reply(&metadata, events)
     }
 
     async fn import_users(
         &self,
         request: Request<Streaming<v1::ImportUsersRequest>>,
     ) -> Result<Response<v1::ImportUsersResponse>, Status> {
-        unimplemented(request.metadata(), "ImportUsers")
+        let (metadata, _, rows) = request.into_parts();
+        reply(&metadata, import::import(self, rows).await)
     }
 
     async fn lookup_users(
         &self,
         request: Request<Streaming<v1::LookupUsersRequest>>,
     ) -> Result<Response<Self::LookupUsersStream>, Status> {
-        unimplemented(request.metadata(), "LookupUsers")
+        let (metadata, _, questions) = request.into_parts();
+        let answers = lookup::lookup(self.clone(), questions, metadata);
+        Ok(Response::new(answers))
     }
 }
 
 fn reply<T>(metadata: &MetadataMap, result: Result<T, Error>) -> Result<Response<T>, Status> {
     result
         .map(Response::new)
-        .map_err(|error| status::of(&error, metadata))
-}
-
-fn unimplemented<T>(metadata: &MetadataMap, method: &'static str) -> Result<Response<T>, Status> {
-    reply(metadata, Err(Error::Unimplemented { method }))
+        .map_err(|error| status::of(error, metadata))
 }

@@ -9,14 +9,17 @@ use service_runtime::layers::{self, identity::Identity};
 use service_runtime::readiness::{Check, Probe, Readiness};
 use service_runtime::{drain, ops, server, stop};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::service::Routes;
 use tonic_reflection::pb as reflection;
 use user_api::v1::user_service_server::{SERVICE_NAME, UserServiceServer};
 
-use crate::rpc;
+use crate::cache::Cache;
+use crate::feed::{self, Feed};
 use crate::settings::Settings;
-use crate::store::sqlite::{self, Sqlite};
-use crate::store::{self, Store};
+use crate::store::{self, Database, Store};
+use crate::{retention, rpc};
 
 /// The version that runs.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -32,9 +35,19 @@ pub struct Server {
     identity: Identity,
     routes: Routes,
     health: Reporter,
-    store: Sqlite,
+    store: Database,
+    background: Background,
     grpc: server::Bound,
     ops: ops::Bound,
+}
+
+/// What goes on beside the calls, while it lives.
+#[derive(Debug)]
+struct Background {
+    _following: feed::Following,
+    _forgetting: retention::Forgetting,
+    /// Tells streams that would last for ever that they have to end.
+    _closing: AbortOnDropHandle<()>,
 }
 
 /// Why a server cannot start.
@@ -58,7 +71,7 @@ pub enum Error {
 }
 
 /// Whether the database answers.
-struct StoreAnswers(Sqlite);
+struct StoreAnswers(Database);
 
 // === impl Server ===
 
@@ -71,9 +84,25 @@ impl Server {
     pub async fn build(settings: Settings) -> Result<Self, Error> {
         let identity = Identity::new(&settings.instance.name, VERSION)
             .map_err(|error| Error::Instance(error.into()))?;
-        let store = sqlite::open(&settings.store).await.map_err(Error::Store)?;
+        let store = Database::open(&settings.store)
+            .await
+            .map_err(Error::Store)?;
         let health = Reporter::new([SERVICE_NAME]);
-        let routes = routes(&settings, &store, &health).map_err(Error::Reflection)?;
+        let cache = Cache::new(&settings.cache);
+        let closing = CancellationToken::new();
+        let (feed, following) = Feed::start(
+            store.clone(),
+            &settings.feed,
+            cache.clone(),
+            closing.clone(),
+        );
+        let background = Background {
+            _following: following,
+            _forgetting: retention::start(store.clone(), settings.store.retention),
+            _closing: AbortOnDropHandle::new(tokio::spawn(close(health.clone(), closing))),
+        };
+        let service = rpc::Service::new(store.clone(), cache, feed);
+        let routes = routes(&settings, service, &health).map_err(Error::Reflection)?;
         let grpc = settings.server.clone().bind().map_err(Error::Grpc)?;
         let ops = settings.ops.clone().bind().map_err(Error::Ops)?;
         Ok(Self {
@@ -82,6 +111,7 @@ impl Server {
             routes,
             health,
             store,
+            background,
             grpc,
             ops,
         })
@@ -121,6 +151,7 @@ impl Server {
         };
         let outcome = drain::serve(&self.settings.drain, process, async {
             drop(probes);
+            drop(self.background);
             if timeout(CLOSE, self.store.close()).await.is_err() {
                 tracing::warn!("the store is still busy; leaving it as it is");
             }
@@ -149,12 +180,17 @@ impl Server {
     }
 }
 
+/// Streams end when health watches do: after the notice, when clients send new calls elsewhere.
+async fn close(health: Reporter, closing: CancellationToken) {
+    health.closed().await;
+    closing.cancel();
+}
+
 fn routes(
     settings: &Settings,
-    store: &Sqlite,
+    service: rpc::Service<Database>,
     health: &Reporter,
 ) -> Result<Routes, tonic_reflection::server::Error> {
-    let service = rpc::Service::new(store.clone());
     let mut routes = Routes::builder();
     routes
         .add_service(UserServiceServer::new(service))

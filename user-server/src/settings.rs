@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use service_runtime::settings::{Loader, Violations};
 use service_runtime::{drain, logs, ops, readiness, server};
 
-use crate::store;
+use crate::{cache, feed, store};
 
 /// What the names of environment variables begin with: `USER_SERVER__SERVER__ADDRESS`.
 pub const PREFIX: &str = "USER_SERVER";
@@ -21,6 +21,10 @@ pub struct Settings {
     pub reflection: Reflection,
     /// The database.
     pub store: store::Config,
+    /// How changes are followed, for watches and for the cache.
+    pub feed: feed::Config,
+    /// What is kept in memory for `GetUser`.
+    pub cache: cache::Config,
     /// The plain HTTP listener for probes.
     pub ops: ops::Config,
     /// How often this replica checks whether it can serve.
@@ -62,6 +66,10 @@ impl service_runtime::settings::Settings for Settings {
         violations.section("instance", |it| self.instance.validate(it));
         violations.section("server", |it| self.server.validate(it));
         violations.section("store", |it| self.store.validate(it));
+        violations.section("feed", |it| self.feed.validate(it));
+        violations.section("cache", |it| {
+            self.cache.validate(self.feed.poll_interval, it);
+        });
         violations.section("readiness", |it| self.readiness.validate(it));
         violations.section("drain", |it| self.drain.validate(it));
         let same_port = self.server.address == self.ops.address && self.ops.address.port() != 0;

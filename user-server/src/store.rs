@@ -2,50 +2,112 @@
 //!
 //! A store keeps and finds what it is given; what is valid is [`crate::domain`]'s, and what a caller
 //! is told is [`crate::rpc`]'s.
+//!
+//! Every write is also a [`Change`] with a [`Position`]. The positions are in the order of the commits
+//! and have no gaps, so that whoever has read up to one has missed nothing before it
+//! (docs/adr/0010-the-order-of-changes.md).
 
+mod config;
+mod database;
+mod error;
+pub mod postgres;
+mod sql;
 pub mod sqlite;
 
-use std::error::Error as StdError;
 use std::future::Future;
-use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use service_runtime::settings::{CredentialUrl, Violations};
+use jiff::Timestamp;
 
-use crate::domain::{Page, Query, RequestId, User, UserId};
-
-/// Which database, and how it is used.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// `sqlite::memory:` (the default: nothing is left behind, and everything is lost at the end) or
-    /// `sqlite://FILE` (created when it is missing; several replicas on one machine can share it).
-    pub url: CredentialUrl,
-    /// How many connections read at the same time. A database in memory has one connection.
-    pub max_readers: u32,
-    /// How long a call waits for a connection, or for another process's write, before it is
-    /// UNAVAILABLE.
-    #[serde(with = "service_runtime::settings::duration")]
-    pub busy_timeout: Duration,
-}
+pub use self::config::Config;
+pub use self::database::Database;
+pub use self::error::{Error, OpenError, Source};
+use crate::domain::{
+    Change, Email, Etag, Ids, Page, Position, Query, RequestId, Update, User, UserId,
+};
 
 /// What every store does. Clones share the database.
+///
+/// Each call is bounded in time: [`Error::Unavailable`] comes when the database does not answer. A
+/// dropped write may or may not have happened, but never in part.
 pub trait Store: Clone + Send + Sync + 'static {
     /// Finds one by its id.
-    fn get(&self, id: UserId) -> impl Future<Output = Result<Option<User>, Error>> + Send;
+    fn get(&self, id: UserId) -> impl Future<Output = Result<Option<Stored>, Error>> + Send;
 
-    /// Keeps a new one, and returns what is kept: with a `request` that was seen before, the one that
-    /// the first call made. [`Error::EmailTaken`] when another one has the address.
-    ///
-    /// Not cancel-safe in the sense that a dropped call may have kept it; a `request` tells.
-    fn create(
+    /// Finds one by its e-mail address, without regard to case.
+    fn find_by_email(
         &self,
-        user: User,
-        request: Option<RequestId>,
-    ) -> impl Future<Output = Result<User, Error>> + Send;
+        email: &Email,
+    ) -> impl Future<Output = Result<Option<User>, Error>> + Send;
+
+    /// Finds several, each once, in any order.
+    fn batch_get(&self, ids: &Ids) -> impl Future<Output = Result<Vec<User>, Error>> + Send;
 
     /// One page, in the order of the ids, which is that of creation.
-    fn list(&self, query: Query) -> impl Future<Output = Result<Page, Error>> + Send;
+    fn list(&self, query: &Query) -> impl Future<Output = Result<Page, Error>> + Send;
+
+    /// Keeps a new one. With a `request` that was seen before, nothing is kept, and the change that the
+    /// first call made is returned, whatever became of it since, for as long as changes are kept.
+    /// [`Error::EmailTaken`] when another one has the address.
+    fn create(
+        &self,
+        user: &User,
+        request: Option<RequestId>,
+    ) -> impl Future<Output = Result<Change, Error>> + Send;
+
+    /// Changes one. [`Error::NotFound`], [`Error::EtagMismatch`] or [`Error::EmailTaken`] when it cannot
+    /// be.
+    fn update(
+        &self,
+        update: &Update,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Change, Error>> + Send;
+
+    /// Deletes one, with `etag` only if that is its version. [`Error::NotFound`] or
+    /// [`Error::EtagMismatch`] when it cannot be.
+    fn delete(
+        &self,
+        id: UserId,
+        etag: Option<&Etag>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Change, Error>> + Send;
+
+    /// Keeps new ones, all in one transaction. An address that is taken, also by an earlier one of the
+    /// batch, refuses only the one that has it. Returns what became of each, in their order.
+    ///
+    /// At most [`IMPORT_MAX`] at a time.
+    fn import(&self, users: &[User]) -> impl Future<Output = Result<Vec<Imported>, Error>> + Send;
+
+    /// The position of the last change.
+    fn head(&self) -> impl Future<Output = Result<Position, Error>> + Send;
+
+    /// The changes after a position, in their order, at most `limit` of them. [`Error::Pruned`] when they
+    /// are not kept any more, or the position was never reached.
+    fn changes(
+        &self,
+        after: Position,
+        limit: u16,
+    ) -> impl Future<Output = Result<Vec<Change>, Error>> + Send;
+
+    /// One page of those that did not change after `head`, in the order of their ids. What is missing for
+    /// the state as of `head` changed since, and therefore stands in the changes after `head`.
+    fn unchanged_since(
+        &self,
+        head: Position,
+        after: Option<UserId>,
+        limit: u16,
+    ) -> impl Future<Output = Result<Vec<User>, Error>> + Send;
+
+    /// Forgets the oldest changes, and the requests that made them, as far as they were made before
+    /// `horizon`, at most `limit` of them. Returns how many.
+    fn prune(
+        &self,
+        horizon: Timestamp,
+        limit: u16,
+    ) -> impl Future<Output = Result<usize, Error>> + Send;
+
+    /// Waits until there may be new changes: always after a write of this store, and after the writes of
+    /// others as far as the database tells. For one waiter. Cancel-safe.
+    fn news(&self) -> impl Future<Output = ()> + Send;
 
     /// Whether the database answers.
     fn ping(&self) -> impl Future<Output = Result<(), Error>> + Send;
@@ -54,77 +116,24 @@ pub trait Store: Clone + Send + Sync + 'static {
     fn close(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// Why a store could not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Another one has this e-mail address.
-    #[error("the e-mail address is taken")]
+/// The most that [`Store::import`] takes: a batch is one statement, and both databases limit what one
+/// statement may carry (SQLite: 32,766 values).
+pub const IMPORT_MAX: usize = 1000;
+
+/// What is kept, and as of when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The resource.
+    pub user: User,
+    /// Its last change.
+    pub position: Position,
+}
+
+/// What became of one of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// It is kept.
+    Created,
+    /// Another one has the address.
     EmailTaken,
-    /// The database does not answer now, or is busy; later it may.
-    #[error("the store is not available")]
-    Unavailable(#[source] Source),
-    /// The database refused something that it should not have.
-    #[error("the store failed")]
-    Failed(#[source] Source),
-    /// What the database holds is not valid.
-    #[error("the store holds an invalid {column} of {id}")]
-    Corrupt {
-        /// Whose.
-        id: String,
-        /// Which column.
-        column: &'static str,
-    },
-}
-
-/// What a database's driver reported.
-pub type Source = Box<dyn StdError + Send + Sync>;
-
-/// The store could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The URL does not name a database that this one can open.
-    #[error("the store's URL cannot be used")]
-    Url(#[source] Source),
-    /// It could not be opened.
-    #[error("the database cannot be opened")]
-    Connect(#[source] Source),
-    /// Its tables could not be brought up to date.
-    #[error("the database's tables cannot be brought up to date")]
-    Migrate(#[source] Source),
-}
-
-// === impl Config ===
-
-impl Config {
-    /// Checks what the types cannot.
-    pub fn validate(&self, violations: &mut Violations) {
-        violations.expect(
-            self.url.scheme() == "sqlite",
-            "url",
-            "sqlite::memory: or sqlite://FILE",
-        );
-        violations.expect(self.max_readers > 0, "max_readers", "at least 1");
-        violations.expect(
-            !self.busy_timeout.is_zero(),
-            "busy_timeout",
-            "more than zero",
-        );
-    }
-
-    /// Whether everything is lost when the process ends.
-    #[must_use]
-    pub fn is_in_memory(&self) -> bool {
-        let url = self.url.expose();
-        url.contains(":memory:") || url.contains("mode=memory")
-    }
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            url: CredentialUrl::from_static("sqlite::memory:"),
-            max_readers: 4,
-            busy_timeout: Duration::from_secs(5),
-        }
-    }
 }

@@ -29,6 +29,7 @@ type serveConfig struct {
 	drainTimeout time.Duration
 	report       bool
 	refusal      refusalConfig
+	tls          tlsConfig
 }
 
 // server is a running serve command.
@@ -49,11 +50,16 @@ func parseServe(args []string, stderr io.Writer) (serveConfig, error) {
 	flags.DurationVar(&config.drainTimeout, "drain-timeout", 10*time.Second, "cut calls off that are still in flight so long after a drain began")
 	flags.BoolVar(&config.report, "report-connections", false, "print a line when a connection opens, pings and closes")
 	config.refusal.flags(flags)
+	config.tls.flags(flags)
 	return config, parse(flags, args, stderr)
 }
 
 // serve prints the address it listens on and then serves until stdin ends, or until a drain has.
 func serve(config serveConfig, stdin io.Reader, stdout io.Writer) error {
+	secure, err := config.tls.options()
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", config.listen)
 	if err != nil {
 		return err
@@ -64,7 +70,7 @@ func serve(config serveConfig, stdin io.Reader, stdout io.Writer) error {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
-	server := newServer(config, listener.Addr().String())
+	server := newServer(config, listener.Addr().String(), secure)
 	server.commands = readCommands(stdin)
 	server.signals = signals
 	if config.report {
@@ -75,9 +81,9 @@ func serve(config serveConfig, stdin io.Reader, stdout io.Writer) error {
 	return server.follow(served)
 }
 
-func newServer(config serveConfig, address string) *server {
+func newServer(config serveConfig, address string, options []grpc.ServerOption) *server {
 	refusal := refusal{config: config.refusal}
-	options := before(func(ctx context.Context, method string) error {
+	options = append(options, before(func(ctx context.Context, method string) error {
 		if err := sayServedBy(ctx, grpc.SetTrailer, address); err != nil {
 			return err
 		}
@@ -87,7 +93,7 @@ func newServer(config serveConfig, address string) *server {
 		// A call that has a header is committed and never retried (gRFC A6), so that a refusal must
 		// not have one.
 		return sayServedBy(ctx, grpc.SetHeader, address)
-	})
+	})...)
 	options = append(options, grpc.KeepaliveParams(keepalive.ServerParameters{
 		MaxConnectionAge:      config.age,
 		MaxConnectionAgeGrace: config.ageGrace,

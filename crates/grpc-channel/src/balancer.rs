@@ -18,25 +18,27 @@ use self::replicas::Replicas;
 use self::settling::Settling;
 use self::single::Single;
 use crate::connectivity::State;
+use crate::failover::Report;
 use crate::health::Check;
 use crate::picker::{Candidate, Picker, Rotation, Slot};
 use crate::policy::{OutlierDetection, Policy};
 use crate::resolver::{Answer, Endpoint, ResolveError, Subscriber};
 use crate::subchannel::{self, Status, Subchannel};
 use crate::subset;
-use crate::unavailable::Unavailable;
+use crate::unavailable::{NotReady, Unavailable};
 
 /// What the balancer shows to the rest of the channel, and what it is told.
 #[derive(Debug)]
 pub(crate) struct View {
-    pub(crate) picker: Slot,
+    pub(crate) picker: Arc<Slot>,
     pub(crate) subchannels: ArcSwap<Vec<Arc<Subchannel>>>,
     /// What the picker in place gives.
     pub(crate) offered: ArcSwap<Vec<Candidate>>,
     pub(crate) resolution: ArcSwap<Option<ResolveError>>,
     /// When the resolver last gave addresses.
     pub(crate) resolved: ArcSwapOption<Instant>,
-    pub(crate) settings: watch::Sender<Settings>,
+    /// Who else is told of a new picker.
+    report: Option<Report>,
 }
 
 /// What may change while the channel runs.
@@ -86,14 +88,23 @@ pub(crate) struct Balancer {
 // === impl View ===
 
 impl View {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(report: Option<Report>) -> Self {
         Self {
-            picker: Slot::new(),
+            picker: Arc::new(Slot::new()),
             subchannels: ArcSwap::default(),
             offered: ArcSwap::default(),
             resolution: ArcSwap::default(),
             resolved: ArcSwapOption::empty(),
-            settings: watch::Sender::new(settings),
+            report,
+        }
+    }
+
+    /// Puts a picker in place, and what it gives beside it.
+    fn publish(&self, picker: Picker, offered: Arc<Vec<Candidate>>) {
+        self.picker.publish(picker);
+        self.offered.store(offered);
+        if let Some(report) = &self.report {
+            report.published();
         }
     }
 }
@@ -105,6 +116,7 @@ impl Balancer {
         target: Arc<str>,
         config: &Config,
         resolver: Subscriber,
+        settings: watch::Receiver<Settings>,
         view: Arc<View>,
     ) -> Self {
         let (sender, changes) = mpsc::unbounded_channel();
@@ -117,7 +129,7 @@ impl Balancer {
         Self {
             target,
             resolver,
-            settings: view.settings.subscribe(),
+            settings,
             view,
             subset: config.subset,
             seed: fastrand::u64(..),
@@ -299,8 +311,7 @@ impl Balancer {
                 Picker::Queue
             }
         };
-        self.view.picker.publish(picker);
-        self.view.offered.store(self.published.clone());
+        self.view.publish(picker, self.published.clone());
     }
 
     fn state(&mut self, statuses: &[Status]) -> State {
@@ -336,15 +347,18 @@ impl Balancer {
         }
         self.published = Arc::new(candidates.clone());
         let policy = &self.settings.borrow().policy;
+        if *policy == Policy::WeightedRoundRobin {
+            self.replicas.record_weights(&candidates);
+        }
         Rotation::new(policy, candidates).map(Picker::Ready)
     }
 
     fn unavailable(&self) -> Unavailable {
-        Unavailable {
+        Unavailable(vec![NotReady {
             target: self.target.clone(),
             resolution: self.resolution.clone(),
-            subchannels: self.replicas.subchannels().into(),
-        }
+            subchannels: self.replicas.subchannels(),
+        }])
     }
 }
 

@@ -2,29 +2,36 @@
 
 mod balancing;
 mod calls;
+mod failover;
+#[cfg(feature = "otel")]
+mod otel;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
 use http::uri::Scheme;
-use tokio_util::task::AbortOnDropHandle;
+use tokio::sync::watch;
 
 use self::calls::Calls;
+use self::failover::Fallbacks;
+#[cfg(feature = "otel")]
+use self::otel::Otel;
 use crate::backoff::Backoff;
-use crate::balancer::{self, Balancer, View};
+use crate::balancer;
 use crate::call::Throttle;
 use crate::channel::{Channel, Inner};
 use crate::error::Error;
-use crate::health::Check;
+use crate::failover::Failover;
+use crate::level::{Level, Levels};
 use crate::method::{DescriptorError, Descriptors};
-#[cfg(feature = "kubernetes")]
-use crate::resolver::EndpointSlices;
-use crate::resolver::dns::{self, Dns};
-use crate::resolver::{Endpoint, Fixed, Publisher, Resolve, Subscriber};
+#[cfg(not(feature = "otel"))]
+use crate::metrics::Metrics;
+use crate::resolver::dns;
+use crate::resolver::{OfTarget, Resolve};
 use crate::service_config::ServiceConfig;
 use crate::subchannel;
-use crate::target::{Kind, Target};
+use crate::target::Target;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 use crate::transport::Keepalive;
@@ -37,6 +44,7 @@ const USER_AGENT: &str = concat!("grpc-channel-rust/", env!("CARGO_PKG_VERSION")
 #[must_use = "a builder does nothing until it connects"]
 pub struct Builder {
     target: String,
+    fallbacks: Fallbacks,
     subchannel: subchannel::Config,
     balancing: balancer::Settings,
     subset: Option<usize>,
@@ -48,6 +56,8 @@ pub struct Builder {
     descriptors: Result<Descriptors, DescriptorError>,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
+    #[cfg(feature = "otel")]
+    otel: Otel,
 }
 
 // === impl Builder ===
@@ -59,6 +69,7 @@ impl Builder {
         const MAX_CONNECTING: usize = 100;
         Self {
             target,
+            fallbacks: Fallbacks::default(),
             subchannel: subchannel::Config::default(),
             balancing: balancer::Settings::default(),
             subset: None,
@@ -70,6 +81,8 @@ impl Builder {
             descriptors: Ok(Descriptors::default()),
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "otel")]
+            otel: Otel::default(),
         }
     }
 
@@ -132,8 +145,11 @@ impl Builder {
     /// server has processed are sent again.
     ///
     /// The descriptors also tell which responses are streams. One that is not is held back until it is
-    /// whole, so that a call whose replica dies in the middle of the response is retried too.
+    /// whole, so that a call whose replica dies in the middle of the response is retried too. With the
+    /// feature `otel` the metrics name all methods of the sets.
     pub fn idempotent_methods(mut self, file_descriptor_set: &[u8]) -> Self {
+        #[cfg(feature = "otel")]
+        self.otel.known.add(file_descriptor_set);
         if let Ok(methods) = &mut self.descriptors
             && let Err(error) = methods.add(file_descriptor_set)
         {
@@ -150,29 +166,8 @@ impl Builder {
     /// When the target, a setting or a descriptor set is not valid, or outside of a tokio runtime.
     pub fn connect(self) -> Result<Channel, Error> {
         let target: Target = self.target.parse()?;
-        match target.kind().clone() {
-            Kind::Dns { server, host, port } => {
-                let resolver = Dns::new(server, host, port, self.dns);
-                self.spawn(&target, resolver)
-            }
-            Kind::Srv { server, name } => {
-                let resolver = Dns::srv(server, name, self.dns);
-                self.spawn(&target, resolver)
-            }
-            #[cfg(feature = "kubernetes")]
-            Kind::Kubernetes {
-                service,
-                namespace,
-                port,
-            } => {
-                let resolver = EndpointSlices::inferred(namespace, service, port, self.dns);
-                self.spawn(&target, resolver)
-            }
-            Kind::Fixed(addresses) => {
-                let endpoints = addresses.into_iter().map(Endpoint::new).collect();
-                self.spawn(&target, Fixed(endpoints))
-            }
-        }
+        let resolver = OfTarget::new(&target, self.dns);
+        self.spawn(target, resolver)
     }
 
     /// Starts to connect to what `resolver` gives, instead of resolving the target; the target then
@@ -183,42 +178,43 @@ impl Builder {
     /// As [`connect`](Self::connect).
     pub fn connect_with(self, resolver: impl Resolve) -> Result<Channel, Error> {
         let target: Target = self.target.parse()?;
-        self.spawn(&target, resolver)
+        self.spawn(target, resolver)
     }
 
-    fn spawn(mut self, target: &Target, resolver: impl Resolve) -> Result<Channel, Error> {
+    fn spawn(mut self, target: Target, resolver: impl Resolve) -> Result<Channel, Error> {
         let asked =
             std::mem::replace(&mut self.calls.service_config, Ok(ServiceConfig::default()))?;
         self.heed(&asked);
         self.check()?;
         let user_agent = self.user_agent_header()?;
-        let scheme = self.secure(target)?;
+        let scheme = self.scheme();
+        #[cfg(feature = "otel")]
+        let metrics = std::mem::take(&mut self.otel).metrics(target.as_str());
+        #[cfg(not(feature = "otel"))]
+        let metrics = Metrics;
+        self.subchannel.metrics = metrics.clone();
+        let first = self.level(target, &scheme, &user_agent)?;
+        let fallbacks = self.lower_levels(&scheme, &user_agent)?;
         let (attempts, buffer) = (self.calls.attempts(), self.calls.buffer());
         let credentials = self.calls.credentials(scheme == Scheme::HTTPS);
         let descriptors = self.descriptors?;
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::no_runtime())?;
+        let _runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::no_runtime())?;
 
-        let (publisher, subscriber): (Publisher, _) = Subscriber::pair();
-        let view = Arc::new(View::new(self.balancing));
-        let name: Arc<str> = target.as_str().into();
-        let config = balancer::Config {
-            subchannel: self.subchannel,
-            check: Check::new(
-                scheme.clone(),
-                target.authority().clone(),
-                user_agent.clone(),
-            ),
-            subset: self.subset,
-            max_connecting: self.max_connecting,
+        let (name, authority) = (first.name(), first.authority().clone());
+        let settings = watch::Sender::new(self.balancing);
+        let levels = if fallbacks.is_empty() {
+            Levels::One {
+                target: name.clone(),
+                level: Level::start_with(resolver, &first, settings.subscribe(), None),
+            }
+        } else {
+            let config = self.fallbacks.config;
+            let failover = Failover::start(first, resolver, fallbacks, settings.clone(), config);
+            Levels::Several(failover)
         };
-        let balancer = Balancer::new(name.clone(), &config, subscriber, view.clone());
-        let tasks = [
-            AbortOnDropHandle::new(runtime.spawn(resolver.run(publisher))),
-            AbortOnDropHandle::new(runtime.spawn(balancer.run())),
-        ];
         Ok(Channel::new(Inner {
             target: name,
-            authority: target.authority().clone(),
+            authority,
             scheme,
             user_agent,
             wait_for_ready: self.wait_for_ready,
@@ -228,31 +224,26 @@ impl Builder {
             throttle: asked.throttling.map(Throttle::new),
             buffer: Arc::new(buffer),
             descriptors,
-            view,
-            _tasks: tasks,
+            settings,
+            slot: levels.slot(),
+            levels,
+            metrics,
         }))
     }
 
-    /// Prepares TLS, if it is wanted, and says the scheme of the requests.
     #[cfg(feature = "tls")]
-    fn secure(&mut self, target: &Target) -> Result<Scheme, Error> {
-        let Some(tls) = self.tls.take() else {
-            return Ok(Scheme::HTTP);
-        };
-        let host = target.authority().host();
-        self.subchannel.transport.tls = Some(tls.handshake(host)?);
-        Ok(Scheme::HTTPS)
+    fn scheme(&self) -> Scheme {
+        if self.tls.is_some() {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        }
     }
 
     #[cfg(not(feature = "tls"))]
-    #[expect(
-        clippy::unnecessary_wraps,
-        clippy::unused_self,
-        clippy::needless_pass_by_ref_mut,
-        reason = "with the feature it can fail"
-    )]
-    fn secure(&mut self, _: &Target) -> Result<Scheme, Error> {
-        Ok(Scheme::HTTP)
+    #[expect(clippy::unused_self, reason = "with the feature it matters")]
+    fn scheme(&self) -> Scheme {
+        Scheme::HTTP
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -292,6 +283,8 @@ impl Builder {
             "0 s < min <= max",
         )?;
         expect(self.dns.timeout > zero, "dns_timeout", "more than 0 s")?;
+        let failover = self.fallbacks.config.timeout;
+        expect(failover > zero, "failover_timeout", "more than 0 s")?;
         expect(
             backoff.base > zero
                 && backoff.multiplier >= 1.0

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod buffer;
+mod framing;
 mod hedging;
 mod message_limit;
 mod options;
@@ -24,6 +25,8 @@ use tonic::{Code, Status};
 pub(crate) use self::attempt::Guard;
 use self::attempt::{Answer, Ended};
 pub(crate) use self::buffer::{Buffer, Kept};
+#[cfg(feature = "otel")]
+pub(crate) use self::framing::Framing;
 pub use self::hedging::HedgingPolicy;
 pub(crate) use self::message_limit::MessageLimit;
 pub use self::options::WaitForReady;
@@ -33,6 +36,7 @@ use self::retry::{Attempts, Decision};
 pub(crate) use self::throttle::{Throttle, Throttling};
 use crate::channel::Inner;
 use crate::method::Descriptor;
+use crate::metrics::CallTracer;
 use crate::picker::Picker;
 use crate::service_config::Method;
 use crate::transport::{Committed, Failure, ResponseBody};
@@ -56,6 +60,7 @@ struct Call {
     payload: Payload,
     wait_for_ready: bool,
     deadline: Option<Instant>,
+    tracer: CallTracer,
 }
 
 /// Sends one request. Dropping the future cancels the call.
@@ -63,7 +68,22 @@ pub(crate) async fn run(
     channel: Arc<Inner>,
     request: http::Request<Body>,
 ) -> Result<http::Response<ResponseBody>, Status> {
-    let call = Call::prepare(channel, request).await?;
+    let tracer = channel
+        .metrics
+        .call(request.uri().path(), request.extensions());
+    let result = send(channel, request, tracer.clone()).await;
+    if let Err(status) = &result {
+        tracer.failed(status.code());
+    }
+    result
+}
+
+async fn send(
+    channel: Arc<Inner>,
+    request: http::Request<Body>,
+    tracer: CallTracer,
+) -> Result<http::Response<ResponseBody>, Status> {
+    let call = Call::prepare(channel, request, tracer).await?;
     let Some(deadline) = call.deadline else {
         return call.send().await;
     };
@@ -97,7 +117,11 @@ pub(crate) fn code_of(headers: &HeaderMap) -> Option<Code> {
 // === impl Call ===
 
 impl Call {
-    async fn prepare(channel: Arc<Inner>, request: http::Request<Body>) -> Result<Self, Status> {
+    async fn prepare(
+        channel: Arc<Inner>,
+        request: http::Request<Body>,
+        tracer: CallTracer,
+    ) -> Result<Self, Status> {
         let (mut head, body) = request.into_parts();
         let method = channel.methods.get(head.uri.path()).cloned();
         let settings = method.as_deref();
@@ -129,15 +153,18 @@ impl Call {
         let descriptor = attempts
             .or(channel.attempts.as_ref())
             .and_then(|_| channel.descriptors.get(head.uri.path()));
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        tracer.set_deadline(deadline);
         Ok(Self {
             uri: uri(&channel, head.uri.path_and_query())?,
             descriptor,
-            deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            deadline,
             headers: head.headers,
             payload,
             wait_for_ready,
             method,
             channel,
+            tracer,
         })
     }
 
@@ -183,10 +210,12 @@ impl Call {
                 Decision::Transparent => {
                     drop(ended);
                     tokio::task::yield_now().await;
+                    self.tracer.transparently_retried();
                 }
                 Decision::After(wait) => {
                     drop(ended);
                     tokio::time::sleep(wait).await;
+                    self.tracer.retried();
                 }
             }
         }
@@ -204,8 +233,10 @@ impl Call {
             .is_some_and(|method| !method.server_streaming);
         if again && unary && self.payload.is_replayable() {
             let kept = self.channel.buffer.begin();
-            let held = answer.response.body_mut().hold(kept).await;
-            held.map_err(Ended::Failed)?;
+            if let Err(failure) = answer.response.body_mut().hold(kept).await {
+                answer.guard.ended(Some(self.code(&failure)));
+                return Err(Ended::Failed(failure));
+            }
         }
         Ok(answer)
     }
@@ -218,8 +249,7 @@ impl Call {
             id,
         } = answer;
         self.payload.commit(id);
-        // A response of trailers only has its status in its head.
-        guard.note(code_of(response.headers()));
+        guard.commit();
         let limit = self.method.as_ref().and_then(|m| m.max_response_bytes);
         response.body_mut().attach(Committed {
             guard,
@@ -245,11 +275,11 @@ impl Call {
 
     /// A call that waits for a replica until its deadline is told what it waited for.
     fn timed_out(&self) -> Status {
-        match &**self.channel.view.picker.load() {
+        match &**self.channel.slot.load() {
             Picker::Ready(_) => deadline_exceeded(),
             Picker::Queue => Status::deadline_exceeded(format!(
                 "the deadline of the call has passed while it waited for a connection to {}",
-                self.channel.target
+                self.channel.levels.awaited()
             )),
             Picker::Fail(why) => {
                 Status::deadline_exceeded(format!("the deadline of the call has passed: {why}"))

@@ -7,23 +7,26 @@ use std::task::{Context, Poll};
 
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::sync::watch;
 use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
-use crate::balancer::View;
+use crate::balancer::Settings;
 use crate::builder::Builder;
 use crate::call::{self, AttemptsPolicy, Buffer, Throttle};
 use crate::credentials::Credentials;
 use crate::error::Error;
+use crate::level::Levels;
 use crate::method::Descriptors;
+use crate::metrics::Metrics;
+use crate::picker::Slot;
 use crate::policy::Policy;
 use crate::service_config::Methods;
 use crate::stats::Stats;
 use crate::transport::ResponseBody;
 
-/// A channel to all replicas behind one name.
+/// A channel to all replicas behind one name, or behind several in order of priority.
 ///
 /// Cloning is cheap, and the clones share everything. When the last clone is dropped and the last
 /// response has ended, every task ends and every connection is closed.
@@ -45,9 +48,12 @@ pub(crate) struct Inner {
     pub(crate) credentials: Option<Credentials>,
     pub(crate) buffer: Arc<Buffer>,
     pub(crate) descriptors: Descriptors,
-    pub(crate) view: Arc<View>,
-    /// The resolver and the balancer.
-    pub(crate) _tasks: [AbortOnDropHandle<()>; 2],
+    /// What the balancers follow.
+    pub(crate) settings: watch::Sender<Settings>,
+    /// Where a call finds the picker in place.
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) levels: Levels,
+    pub(crate) metrics: Metrics,
 }
 
 // === impl Channel ===
@@ -63,13 +69,13 @@ impl Channel {
         Builder::new(target.into())
     }
 
-    /// What the channel knows of its target and its subchannels at this moment.
+    /// What the channel knows of its targets and their subchannels at this moment.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats::of(&self.0.target, &self.0.view)
+        self.0.levels.stats()
     }
 
-    /// Changes the policy while the channel runs. No call fails by it: connections that both policies
+    /// Changes the policy, for all targets, while the channel runs. No call fails by it: connections that both policies
     /// need are kept, and those that the new one does not need close when their calls have ended.
     ///
     /// # Errors
@@ -77,7 +83,7 @@ impl Channel {
     /// When the policy is not valid; see [`Policy`].
     pub fn set_policy(&self, policy: Policy) -> Result<(), Error> {
         policy.check()?;
-        let settings = &self.0.view.settings;
+        let settings = &self.0.settings;
         settings.send_modify(|settings| settings.policy = policy);
         Ok(())
     }

@@ -28,6 +28,8 @@ enum Kind {
         name: &'static str,
         expected: &'static str,
     },
+    #[error("fallback number {number} cannot be used")]
+    Fallback { number: usize, source: Error },
     #[error("there is no tokio runtime; Builder::connect must be called inside of one")]
     NoRuntime,
 }
@@ -35,14 +37,23 @@ enum Kind {
 // === impl Error ===
 
 impl Error {
-    /// Whether the target could not be understood.
+    /// Whether the target, or a fallback, could not be understood.
     #[must_use]
     pub fn is_bad_target(&self) -> bool {
-        matches!(*self.0, Kind::Target(_))
+        match &*self.0 {
+            Kind::Target(_) => true,
+            Kind::Fallback { source, .. } => source.is_bad_target(),
+            _ => false,
+        }
     }
 
     pub(crate) fn setting(name: &'static str, expected: &'static str) -> Self {
         Self(Arc::new(Kind::Setting { name, expected }))
+    }
+
+    /// What is wrong with a fallback, counted from 1.
+    pub(crate) fn fallback(number: usize, source: Self) -> Self {
+        Self(Arc::new(Kind::Fallback { number, source }))
     }
 
     pub(crate) fn no_runtime() -> Self {

@@ -79,6 +79,10 @@ impl Check {
         }
     }
 
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
     /// Reports the health of `service`, whenever it changes, for as long as it is polled; it ends
     /// when there is nothing to watch.
     pub(crate) async fn watch(

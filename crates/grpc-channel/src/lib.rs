@@ -37,11 +37,15 @@
 //! | a replica stops answering | keepalive pings find it, see [`Keepalive`] |
 //! | DNS gives nothing, NXDOMAIN or no answer | the addresses that are known are kept; with none, calls fail with UNAVAILABLE and say why, or wait, see [`WaitForReady`] |
 //! | nothing can be reached | calls fail with UNAVAILABLE and say what is wrong with each address, or wait |
+//! | a whole target fails | with [`Builder::fallback`] the next one in order of priority is used, until it is back |
 //!
 //! # How a call finds its way
 //!
 //! [`resolver`] → balancer (one subchannel for each address) → picker (by [`Policy`]) → a call's
 //! attempts. The parts and their names are those of the gRPC core documents.
+//!
+//! A channel with fallbacks has a resolver and a balancer for each of its targets that is needed; the
+//! picker of the target in use is the one that calls find (gRFC A56).
 //!
 //! # Features
 //!
@@ -50,23 +54,31 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `tls` | `Builder::tls`, by rustls with ring as its only provider |
+//! | `otel` | `Builder::meter_provider`: OpenTelemetry metrics by gRPC's names |
 //! | `kubernetes` | targets of `k8s:///service.namespace:port`, which watch EndpointSlices |
 //!
 //! # What it does not do (yet)
 //!
-//! Failover between targets of different priority, and metrics by OpenTelemetry; [`Channel::stats`] has
-//! the figures.
+//! Load reports of replicas, and what only a control plane such as xDS can tell.
 
 mod backoff;
 mod balancer;
 mod builder;
 mod call;
 mod channel;
+mod code;
 mod connectivity;
 pub mod credentials;
 mod error;
+mod failover;
 mod health;
+mod level;
 mod method;
+#[cfg(feature = "otel")]
+mod metrics;
+#[cfg(not(feature = "otel"))]
+#[path = "metrics/off.rs"]
+mod metrics;
 mod outlier;
 mod picker;
 mod policy;
@@ -94,3 +106,8 @@ pub use self::subchannel::Connections;
 #[cfg(feature = "tls")]
 pub use self::tls::Tls;
 pub use self::transport::{Disconnect, Keepalive, ResponseBody, TlsFailure};
+
+/// Lets `cargo test --doc` compile the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -29,6 +29,34 @@ pub(crate) struct Volume {
     pub(crate) failed: u64,
 }
 
+/// A replica that a sweep found to be an outlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "otel"),
+    allow(dead_code, reason = "only the metrics tell of it")
+)]
+pub(crate) struct Ejection {
+    pub(crate) method: DetectionMethod,
+    /// Why it was not ejected all the same, if it was not.
+    pub(crate) unenforced: Option<Unenforced>,
+}
+
+/// What found an outlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DetectionMethod {
+    SuccessRate,
+    FailurePercentage,
+}
+
+/// Why an outlier was not ejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unenforced {
+    /// The dice let it go.
+    EnforcementPercentage,
+    /// As many are ejected as may be.
+    MaxEjectionOverflow,
+}
+
 // === impl Host ===
 
 impl Host {
@@ -93,7 +121,34 @@ impl Volume {
     }
 }
 
-/// Judges all replicas of a channel; `dice` gives an even choice of 0 to 99.
+// === impl DetectionMethod ===
+
+#[cfg(feature = "otel")]
+impl DetectionMethod {
+    /// Its name in gRFC A91.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::SuccessRate => "success_rate",
+            Self::FailurePercentage => "failure_percentage",
+        }
+    }
+}
+
+// === impl Unenforced ===
+
+#[cfg(feature = "otel")]
+impl Unenforced {
+    /// Its name in gRFC A91.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::EnforcementPercentage => "enforcement_percentage",
+            Self::MaxEjectionOverflow => "max_ejection_overflow",
+        }
+    }
+}
+
+/// Judges all replicas of a channel and tells of those that it found to be outliers; `dice` gives an
+/// even choice of 0 to 99.
 ///
 /// As A50 says, a replica is ejected as long as fewer than `max_ejection_percent` percent are, so
 /// that even with few replicas one can be.
@@ -102,16 +157,20 @@ pub(crate) fn sweep(
     hosts: &mut [&mut Host],
     now: Instant,
     mut dice: impl FnMut() -> u32,
-) {
+) -> Vec<Ejection> {
+    let mut found = Vec::new();
     if let Some(success_rate) = &config.success_rate {
-        by_success_rate(config, success_rate, hosts, now, &mut dice);
+        let judged = by_success_rate(config, success_rate, hosts, now, &mut dice);
+        found.extend(judged);
     }
     if let Some(failures) = &config.failure_percentage {
-        by_failure_percentage(config, failures, hosts, now, &mut dice);
+        let judged = by_failure_percentage(config, failures, hosts, now, &mut dice);
+        found.extend(judged);
     }
     for host in hosts {
         host.review(config, now);
     }
+    found
 }
 
 fn by_success_rate(
@@ -120,10 +179,10 @@ fn by_success_rate(
     hosts: &mut [&mut Host],
     now: Instant,
     dice: &mut impl FnMut() -> u32,
-) {
+) -> Vec<Ejection> {
     let rates = rates(hosts, algorithm.request_volume);
     if rates.is_empty() || rates.len() < algorithm.minimum_hosts as usize {
-        return;
+        return Vec::new();
     }
     #[expect(
         clippy::cast_precision_loss,
@@ -137,7 +196,8 @@ fn by_success_rate(
         volume.is_enough(algorithm.request_volume) && volume.success_rate() < least
     };
     let enforced = || dice() < algorithm.enforcement_percentage;
-    eject(config, hosts, now, outlier, enforced);
+    let method = DetectionMethod::SuccessRate;
+    eject(config, method, hosts, now, outlier, enforced)
 }
 
 fn by_failure_percentage(
@@ -146,17 +206,18 @@ fn by_failure_percentage(
     hosts: &mut [&mut Host],
     now: Instant,
     dice: &mut impl FnMut() -> u32,
-) {
+) -> Vec<Ejection> {
     let rates = rates(hosts, algorithm.request_volume);
     if rates.len() < algorithm.minimum_hosts as usize {
-        return;
+        return Vec::new();
     }
     let outlier = |volume: Volume| {
         volume.is_enough(algorithm.request_volume)
             && volume.failed * 100 > u64::from(algorithm.threshold) * volume.total()
     };
     let enforced = || dice() < algorithm.enforcement_percentage;
-    eject(config, hosts, now, outlier, enforced);
+    let method = DetectionMethod::FailurePercentage;
+    eject(config, method, hosts, now, outlier, enforced)
 }
 
 /// The success rates of those with enough calls.
@@ -168,23 +229,32 @@ fn rates(hosts: &[&mut Host], request_volume: u32) -> Vec<f64> {
 
 fn eject(
     config: &OutlierDetection,
+    method: DetectionMethod,
     hosts: &mut [&mut Host],
     now: Instant,
     outlier: impl Fn(Volume) -> bool,
     mut enforced: impl FnMut() -> bool,
-) {
+) -> Vec<Ejection> {
     let count = hosts.len();
     let most = config.max_ejection_percent as usize;
     let mut ejected = hosts.iter().filter(|host| host.is_ejected()).count();
+    let mut found = Vec::new();
     for host in hosts {
-        if ejected * 100 >= most * count {
-            return;
+        if host.is_ejected() || !outlier(host.volume) {
+            continue;
         }
-        if !host.is_ejected() && outlier(host.volume) && enforced() {
+        let unenforced = if ejected * 100 >= most * count {
+            Some(Unenforced::MaxEjectionOverflow)
+        } else if enforced() {
             host.eject(now);
             ejected += 1;
-        }
+            None
+        } else {
+            Some(Unenforced::EnforcementPercentage)
+        };
+        found.push(Ejection { method, unenforced });
     }
+    found
 }
 
 #[cfg(test)]

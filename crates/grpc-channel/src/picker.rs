@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 
 use self::least_request::Load;
 pub(crate) use self::rotation::Rotation;
+use crate::connectivity::State;
 use crate::subchannel::{Pool, Subchannel};
 use crate::unavailable::Unavailable;
 
@@ -52,6 +53,19 @@ pub(crate) struct Slot {
     published: Notify,
 }
 
+// === impl Picker ===
+
+impl Picker {
+    /// The state of the target that published it.
+    pub(crate) fn state(&self) -> State {
+        match self {
+            Self::Queue => State::Connecting,
+            Self::Ready(_) => State::Ready,
+            Self::Fail(_) => State::TransientFailure,
+        }
+    }
+}
+
 // === impl Candidate ===
 
 impl Candidate {
@@ -78,13 +92,18 @@ impl Slot {
         }
     }
 
-    pub(crate) fn publish(&self, picker: Picker) {
-        self.picker.store(Arc::new(picker));
+    pub(crate) fn publish(&self, picker: impl Into<Arc<Picker>>) {
+        self.picker.store(picker.into());
         self.published.notify_waiters();
     }
 
     pub(crate) fn load(&self) -> arc_swap::Guard<Arc<Picker>> {
         self.picker.load()
+    }
+
+    /// The same, to be kept for longer than a moment.
+    pub(crate) fn load_full(&self) -> Arc<Picker> {
+        self.picker.load_full()
     }
 
     /// Calls `pick` with the present picker and with every later one, until it gives something.

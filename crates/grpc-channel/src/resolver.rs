@@ -20,6 +20,9 @@ use std::time::Duration;
 pub use self::kubernetes::EndpointSlices;
 use tokio::sync::{Notify, mpsc};
 
+use self::dns::Dns;
+use crate::target::{Kind, Target};
+
 /// Where a replica listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -94,6 +97,8 @@ pub trait Resolve: Send + 'static {
 pub struct Publisher {
     answers: mpsc::Sender<Answer>,
     again: Arc<Notify>,
+    #[cfg(feature = "kubernetes")]
+    dns: dns::Config,
 }
 
 /// What a resolver found.
@@ -106,9 +111,16 @@ pub(crate) struct Subscriber {
     again: Arc<Notify>,
 }
 
+/// The resolver that a target asks for.
+#[derive(Debug)]
+pub(crate) struct OfTarget {
+    kind: Kind,
+    dns: dns::Config,
+}
+
 /// A list of addresses that never changes.
 #[derive(Clone, Debug)]
-pub(crate) struct Fixed(pub(crate) Vec<Endpoint>);
+struct Fixed(Vec<Endpoint>);
 
 // === impl Address ===
 
@@ -181,19 +193,32 @@ impl Publisher {
         Self {
             answers: self.answers.clone(),
             again: self.again.clone(),
+            dns: self.dns,
         }
+    }
+
+    /// How the channel wants DNS to be asked, for a resolver that falls back to it.
+    pub(crate) fn dns(&self) -> dns::Config {
+        self.dns
     }
 }
 
 // === impl Subscriber ===
 
 impl Subscriber {
-    pub(crate) fn pair() -> (Publisher, Self) {
+    /// The two ends, where `dns` is how the channel wants DNS to be asked.
+    #[cfg_attr(
+        not(feature = "kubernetes"),
+        expect(unused_variables, reason = "no other resolver falls back to DNS")
+    )]
+    pub(crate) fn pair(dns: dns::Config) -> (Publisher, Self) {
         let (sender, answers) = mpsc::channel(1);
         let again = Arc::new(Notify::new());
         let publisher = Publisher {
             answers: sender,
             again: again.clone(),
+            #[cfg(feature = "kubernetes")]
+            dns,
         };
         (publisher, Self { answers, again })
     }
@@ -209,6 +234,41 @@ impl Subscriber {
     /// Asks for a fresh answer.
     pub(crate) fn request(&self) {
         self.again.notify_one();
+    }
+}
+
+// === impl OfTarget ===
+
+impl OfTarget {
+    pub(crate) fn new(target: &Target, dns: dns::Config) -> Self {
+        Self {
+            kind: target.kind().clone(),
+            dns,
+        }
+    }
+}
+
+impl Resolve for OfTarget {
+    async fn run(self, publisher: Publisher) {
+        match self.kind {
+            Kind::Dns { server, host, port } => {
+                Dns::new(server, host, port, self.dns).run(publisher).await;
+            }
+            Kind::Srv { server, name } => Dns::srv(server, name, self.dns).run(publisher).await,
+            #[cfg(feature = "kubernetes")]
+            Kind::Kubernetes {
+                service,
+                namespace,
+                port,
+            } => {
+                let slices = EndpointSlices::inferred(namespace, service, port);
+                slices.run(publisher).await;
+            }
+            Kind::Fixed(addresses) => {
+                let endpoints = addresses.into_iter().map(Endpoint::new).collect();
+                Fixed(endpoints).run(publisher).await;
+            }
+        }
     }
 }
 

@@ -12,13 +12,16 @@ use crate::subchannel::{Phase, Status, Subchannel};
 use crate::transport::Disconnect;
 
 /// A snapshot of a channel, made by [`Channel::stats`](crate::Channel::stats): what gRPC's channelz
-/// shows.
+/// shows. It tells of the channel's first target, and of the others in [`fallbacks`](Self::fallbacks).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stats {
     /// The target as it was given.
     pub target: String,
-    /// The state of the channel as a whole.
+    /// Whether calls go to this target, or wait for it: always, if it is the only one. Of several, it
+    /// is one, or none when all have failed.
+    pub in_use: bool,
+    /// The state of the target as a whole. A fallback that is not needed is IDLE.
     pub state: State,
     /// The error of the last resolution, if it failed. Addresses that were known before are kept.
     pub resolve_error: Option<ResolveError>,
@@ -26,8 +29,14 @@ pub struct Stats {
     /// within [`Builder::dns_interval`](crate::Builder::dns_interval), a watch of EndpointSlices lists
     /// every 5 minutes or so; an older view is out of date.
     pub resolved_age: Option<Duration>,
-    /// One entry for each address, sorted by address.
+    /// One entry for each address that has a subchannel, sorted by address; under
+    /// [`Policy::PickFirst`](crate::Policy::PickFirst) that is one, or those that are tried. An
+    /// address that gets a subchannel again has the figures that it had, unless it was no part of the
+    /// target meanwhile.
     pub subchannels: Vec<SubchannelStats>,
+    /// The same for each [`fallback`](crate::Builder::fallback), in order of priority; they have no
+    /// fallbacks of their own.
+    pub fallbacks: Vec<Stats>,
 }
 
 /// A snapshot of one subchannel.
@@ -53,8 +62,12 @@ pub struct SubchannelStats {
     pub calls_started: u64,
     /// How many of them ended with OK.
     pub calls_succeeded: u64,
-    /// How many of them ended otherwise.
+    /// How many of them ended otherwise, or were not over at their deadline.
     pub calls_failed: u64,
+    /// How many of them were cancelled, because the caller dropped them or another attempt of a hedged
+    /// call was answered first. They are no failures, neither here nor for
+    /// [`OutlierDetection`](crate::OutlierDetection).
+    pub calls_cancelled: u64,
     /// How many calls have begun and not ended.
     pub calls_in_flight: u64,
     /// Whether it is left out as an outlier, see [`OutlierDetection`](crate::OutlierDetection).
@@ -64,7 +77,25 @@ pub struct SubchannelStats {
 // === impl Stats ===
 
 impl Stats {
-    pub(crate) fn of(target: &str, view: &View) -> Self {
+    /// The channel's targets, in order of priority.
+    pub fn targets(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.fallbacks)
+    }
+
+    /// Those of a target that is not needed.
+    pub(crate) fn idle(target: &str) -> Self {
+        Self {
+            target: target.to_owned(),
+            in_use: false,
+            state: State::Idle,
+            resolve_error: None,
+            resolved_age: None,
+            subchannels: Vec::new(),
+            fallbacks: Vec::new(),
+        }
+    }
+
+    pub(crate) fn of(target: &str, view: &View, in_use: bool) -> Self {
         let subchannels = view.subchannels.load();
         let offered = view.offered.load();
         let pools: HashMap<_, _> = offered
@@ -97,10 +128,12 @@ impl Stats {
         };
         Self {
             target: target.to_owned(),
+            in_use,
             state,
             resolve_error,
             resolved_age: view.resolved.load().as_ref().map(|at| at.elapsed()),
             subchannels,
+            fallbacks: Vec::new(),
         }
     }
 }
@@ -122,6 +155,7 @@ impl SubchannelStats {
             calls_started: subchannel.calls.started(),
             calls_succeeded: subchannel.calls.succeeded(),
             calls_failed: subchannel.calls.failed(),
+            calls_cancelled: subchannel.calls.cancelled(),
             calls_in_flight: subchannel.calls.in_flight(),
             ejected: status.ejected,
         }

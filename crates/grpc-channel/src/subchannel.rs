@@ -7,19 +7,22 @@ mod calls;
 mod pool;
 mod status;
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use http::uri::Authority;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-pub(crate) use self::calls::Calls;
+pub(crate) use self::calls::{Calls, Outcome};
 pub use self::pool::Connections;
 pub(crate) use self::pool::Pool;
 pub(crate) use self::status::{Phase, Status};
 use crate::backoff::{Attempts, Backoff};
 use crate::health::{Check, Health};
+use crate::metrics::Metrics;
 use crate::resolver::Address;
 use crate::transport::{self, Connection, Disconnect, Driver};
 
@@ -33,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) transport: transport::Config,
     pub(crate) backoff: Backoff,
     pub(crate) connections: Connections,
+    pub(crate) metrics: Metrics,
 }
 
 /// What the subchannels of a channel share.
@@ -50,8 +54,18 @@ pub(crate) struct Context {
 #[derive(Debug)]
 pub(crate) struct Subchannel {
     pub(crate) address: Address,
-    pub(crate) calls: Calls,
+    /// What `:authority` is there: that of the target, which the address belongs to.
+    pub(crate) authority: Authority,
+    pub(crate) calls: Arc<Calls>,
     status: Mutex<Status>,
+}
+
+/// What is remembered of a subchannel that was given up, for the next one of its address.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    calls: Arc<Calls>,
+    connections: u64,
+    cause: Option<Disconnect>,
 }
 
 /// Ends the subchannel's task when it is dropped: calls in flight finish, and then the connection
@@ -86,37 +100,44 @@ impl Context {
             changes,
         }
     }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.config.metrics
+    }
 }
 
 // === impl Subchannel ===
 
 impl Subchannel {
-    /// Begins to connect, in the background.
+    /// Begins to connect, in the background. Its figures go on where the `past` ended.
     pub(crate) fn spawn(
         address: Address,
         context: Context,
         health_service: Option<Arc<str>>,
+        past: Past,
     ) -> Lease {
         let (sender, checked) = watch::channel(health_service);
         let subchannel = Arc::new(Self {
             address,
-            calls: Calls::default(),
+            authority: context.check.authority().clone(),
+            calls: past.calls,
             status: Mutex::new(Status {
                 phase: Phase::Connecting,
-                connections: 0,
-                cause: None,
+                connections: past.connections,
+                cause: past.cause,
                 failing: false,
                 ejected: false,
                 health: Health::default(),
             }),
         });
-        let task = Task {
+        let mut task = Task {
             subchannel: subchannel.clone(),
             attempts: Attempts::new(context.config.backoff),
             context,
             checked,
         };
-        tokio::spawn(task.run());
+        // Borrowed, since a future that takes its task by value holds it twice.
+        tokio::spawn(async move { task.run().await });
         Lease {
             subchannel,
             checked: sender,
@@ -125,6 +146,17 @@ impl Subchannel {
 
     pub(crate) fn status(&self) -> Status {
         self.lock().clone()
+    }
+
+    /// What the next subchannel of this address goes on from. Calls that are still in flight are
+    /// counted there when they end.
+    pub(crate) fn past(&self) -> Past {
+        let status = self.lock();
+        Past {
+            calls: self.calls.clone(),
+            connections: status.connections,
+            cause: status.cause.clone(),
+        }
     }
 
     fn change(&self, context: &Context, change: impl FnOnce(&mut Status)) {
@@ -177,30 +209,30 @@ async fn ended(checked: &mut watch::Receiver<Option<Arc<str>>>) {
 
 /// Waits for its turn and connects.
 async fn connect(address: &Address, context: &Context) -> Result<(Connection, Driver), Disconnect> {
-    // It fails only when it is closed, which nobody does.
-    let _turn = context.connecting.acquire().await.ok();
+    let _turn = turn(context).await;
     transport::connect(address, &context.config.transport).await
+}
+
+/// Waits until few enough others connect. Cancel-safe.
+async fn turn(context: &Context) -> Option<OwnedSemaphorePermit> {
+    // It fails only when it is closed, which nobody does.
+    context.connecting.clone().acquire_owned().await.ok()
 }
 
 // === impl Task ===
 
 impl Task {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         loop {
             let began = Instant::now();
-            let connected = tokio::select! {
+            let turn = tokio::select! {
                 () = ended(&mut self.checked) => break,
-                connected = connect(&self.subchannel.address, &self.context) => connected,
+                turn = turn(&self.context) => turn,
             };
-            let until = match connected {
-                Ok((connection, driver)) => {
-                    self.attempts.succeeded();
-                    if self.serve(connection, driver).await.is_break() {
-                        break;
-                    }
-                    began + SPACING
-                }
-                Err(cause) => self.failed(cause, began),
+            // What a connection needs is large, and is there only while there is one or an attempt.
+            let until = match Box::pin(self.attempt(began, turn)).await {
+                ControlFlow::Continue(until) => until,
+                ControlFlow::Break(()) => break,
             };
             tokio::select! {
                 () = ended(&mut self.checked) => break,
@@ -211,14 +243,34 @@ impl Task {
         self.change(|status| status.phase = Phase::Shutdown);
     }
 
+    /// Connects and serves until there is no connection, and says when to try again. Breaks when the
+    /// subchannel is to end.
+    async fn attempt(
+        &mut self,
+        began: Instant,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> ControlFlow<(), Instant> {
+        let transport = &self.context.config.transport;
+        let connected = tokio::select! {
+            () = ended(&mut self.checked) => return ControlFlow::Break(()),
+            connected = transport::connect(&self.subchannel.address, transport) => connected,
+        };
+        drop(turn);
+        match connected {
+            Ok((connection, driver)) => {
+                self.attempts.succeeded();
+                self.serve(connection, driver).await?;
+                ControlFlow::Continue(began + SPACING)
+            }
+            Err(cause) => ControlFlow::Continue(self.failed(cause, began)),
+        }
+    }
+
     /// Offers a connection to calls until it takes no more of them. Breaks when the subchannel is to
     /// end.
-    async fn serve(
-        &mut self,
-        connection: Connection,
-        mut driver: Driver,
-    ) -> std::ops::ControlFlow<()> {
+    async fn serve(&mut self, connection: Connection, mut driver: Driver) -> ControlFlow<()> {
         tracing::debug!(address = %self.subchannel.address, "connected");
+        let open = self.context.metrics().connected();
         let checked = self.checked.borrow().is_some();
         let pool = Pool::new(connection.clone(), self.context.config.connections);
         let _growing = pool.grow(&self.subchannel, &self.context);
@@ -245,8 +297,9 @@ impl Task {
         // The calls in flight go on while a new connection is made.
         tokio::spawn(driver.finish());
         let Some(cause) = closing else {
-            return std::ops::ControlFlow::Break(());
+            return ControlFlow::Break(());
         };
+        open.lost(&cause);
         tracing::debug!(address = %self.subchannel.address, %cause, "disconnected");
         if cause.is_too_many_pings() {
             self.ping_less();
@@ -255,7 +308,7 @@ impl Task {
             status.phase = Phase::Connecting;
             status.cause = Some(cause);
         });
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     }
 
     /// Watches what is to be watched, until the result is dropped.
@@ -276,6 +329,7 @@ impl Task {
 
     /// Notes a failed attempt and says when the next one is due, counted from this one's beginning.
     fn failed(&mut self, cause: Disconnect, began: Instant) -> Instant {
+        self.context.metrics().connection_failed();
         let wait = self.attempts.failed(fastrand::f64());
         let retry_at = (began + wait).max(Instant::now());
         tracing::debug!(address = %self.subchannel.address, %cause, ?wait, "could not connect");
@@ -302,5 +356,38 @@ impl Task {
 
     fn change(&self, change: impl FnOnce(&mut Status)) {
         self.subchannel.change(&self.context, change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use http::uri::{Authority, Scheme};
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    #[tokio::test]
+    async fn a_subchannel_that_waits_keeps_less_than_a_kibibyte() {
+        let check = Check::new(
+            Scheme::HTTP,
+            Authority::from_static("echo:50051"),
+            HeaderValue::from_static("test"),
+        );
+        let (sender, _changes) = mpsc::unbounded_channel();
+        let context = Context::new(Config::default(), check, 1, sender);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9)).into();
+        let lease = Subchannel::spawn(address, context.clone(), None);
+        let mut task = Task {
+            subchannel: lease.subchannel.clone(),
+            attempts: Attempts::new(Backoff::default()),
+            context,
+            checked: lease.checked.subscribe(),
+        };
+        let sizes = [
+            size_of::<Subchannel>(),
+            size_of::<Task>(),
+            size_of_val(&task.run()),
+        ];
+        assert!(sizes.iter().sum::<usize>() <= 1_024, "{sizes:?}");
     }
 }

@@ -22,9 +22,9 @@ const ALPN: &[u8] = b"h2";
 
 /// How a channel speaks TLS, for [`Builder::tls`](crate::Builder::tls).
 ///
-/// The peer's certificate must be for the host of the target, without its final dot, and never for
-/// the address of a replica; the same name is sent as SNI. The peer must agree to HTTP/2 by ALPN.
-/// What goes wrong is a [`TlsFailure`].
+/// The peer's certificate must be for the host of the target that the peer belongs to, without its
+/// final dot, and never for the address of a replica; the same name is sent as SNI. The peer must
+/// agree to HTTP/2 by ALPN. What goes wrong is a [`TlsFailure`].
 ///
 /// Clones share the configuration: keep one to [`swap`](Self::swap) it.
 ///

@@ -8,6 +8,7 @@ mod connection;
 mod disconnect;
 mod driver;
 mod keepalive;
+mod line;
 mod metered;
 mod outgoing;
 mod response;

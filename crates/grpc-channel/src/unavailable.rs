@@ -7,18 +7,23 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tonic::Status;
 
+use crate::balancer::View;
 use crate::resolver::ResolveError;
 use crate::subchannel::{Phase, Subchannel};
 
 /// How many subchannels a message tells about; 10,000 would help nobody.
 const MOST: usize = 5;
 
-/// Everything that is known about a channel without a ready subchannel.
+/// Everything that is known about a channel without a ready subchannel, for each of its targets.
 #[derive(Clone, Debug)]
-pub(crate) struct Unavailable {
+pub(crate) struct Unavailable(pub(crate) Vec<NotReady>);
+
+/// Everything that is known about a target without a ready subchannel.
+#[derive(Clone, Debug)]
+pub(crate) struct NotReady {
     pub(crate) target: Arc<str>,
     pub(crate) resolution: Option<ResolveError>,
-    pub(crate) subchannels: Arc<[Arc<Subchannel>]>,
+    pub(crate) subchannels: Vec<Arc<Subchannel>>,
 }
 
 // === impl Unavailable ===
@@ -26,7 +31,11 @@ pub(crate) struct Unavailable {
 impl Unavailable {
     pub(crate) fn status(&self) -> Status {
         let mut status = Status::unavailable(self.to_string());
-        if let Some(error) = &self.resolution {
+        let mut errors = self
+            .0
+            .iter()
+            .filter_map(|target| target.resolution.as_ref());
+        if let Some(error) = errors.next() {
             status.set_source(Arc::new(error.clone()));
         }
         status
@@ -34,6 +43,30 @@ impl Unavailable {
 }
 
 impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for target in &self.0 {
+            write!(f, "{separator}{target}")?;
+            separator = "; ";
+        }
+        Ok(())
+    }
+}
+
+// === impl NotReady ===
+
+impl NotReady {
+    /// What a target's view shows.
+    pub(crate) fn of(target: Arc<str>, view: &View) -> Self {
+        Self {
+            target,
+            resolution: view.resolution.load().as_ref().clone(),
+            subchannels: view.subchannels.load().to_vec(),
+        }
+    }
+}
+
+impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no replica of {} is ready", self.target)?;
         let mut separator = ": ";

@@ -119,6 +119,13 @@ impl Reporter {
         self.advance(Phase::Closed);
     }
 
+    /// Waits until [`Reporter::close`]: when streams that would last for ever have to end. Cancel-safe.
+    pub async fn closed(&self) {
+        let mut board = self.board.subscribe();
+        // The sender lives as long as `self`, so that this cannot fail.
+        let _ = board.wait_for(|board| board.phase == Phase::Closed).await;
+    }
+
     /// The status of a service, or `None` when it is not registered.
     #[must_use]
     pub fn status(&self, service: &str) -> Option<ServingStatus> {

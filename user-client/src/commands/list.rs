@@ -45,6 +45,7 @@ pub struct List {
 impl List {
     pub(super) async fn run(self, session: &mut Session) -> Result<(), Error> {
         let mut page_token = self.page_token.unwrap_or_default();
+        let mut is_first = true;
         loop {
             let request = session.request(ListUsersRequest {
                 page_size: self.page_size,
@@ -57,7 +58,13 @@ impl List {
                 .await
                 .map_err(|status| session.failed(METHOD, status))?
                 .into_inner();
-            session.print(&Page::from(&page), Page::text)?;
+            match &page.users[..] {
+                // Between a header and what follows, an empty page is an empty line.
+                [] if !is_first && session.format == Format::Text => {}
+                _ if is_first => session.print(&Page::from(&page), Page::text)?,
+                _ => session.print(&Page::from(&page), Page::further_text)?,
+            }
+            is_first = false;
             if page.next_page_token.is_empty() {
                 return Ok(());
             }

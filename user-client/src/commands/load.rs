@@ -88,7 +88,8 @@ impl Load {
                         .await
                         .map_err(failed)?;
                 }
-                let call = ListCall::new(session.channel.clone(), session.timeout);
+                let call = ListCall::new(session.channel.clone(), session.timeout)
+                    .compressed(session.compression);
                 run(&plan, call, &session).await
             }
             (Method::List, Some(_)) => Err(Error::IdWithoutGet),
@@ -99,7 +100,8 @@ impl Load {
                         .await
                         .map_err(failed)?,
                 };
-                let call = GetCall::new(session.channel.clone(), id, session.timeout);
+                let call = GetCall::new(session.channel.clone(), id, session.timeout)
+                    .compressed(session.compression);
                 run(&plan, call, &session).await
             }
         }

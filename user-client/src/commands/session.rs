@@ -8,6 +8,7 @@ use tonic::{Request, Status};
 use user_api::v1::User;
 use user_api::v1::user_service_client::UserServiceClient;
 
+use crate::compression::Compression;
 use crate::connect::{Channel, connect};
 use crate::error::Error;
 use crate::output::{Format, Resource};
@@ -19,6 +20,7 @@ pub(super) struct Session {
     pub(super) channel: Channel,
     pub(super) timeout: Duration,
     pub(super) format: Format,
+    pub(super) compression: Compression,
     target: String,
 }
 
@@ -32,7 +34,8 @@ impl Session {
             source,
         })?;
         Ok(Self {
-            client: UserServiceClient::new(channel.clone()),
+            client: settings.compression.stub(channel.clone()),
+            compression: settings.compression,
             channel,
             timeout: settings.timeout,
             format,

@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 use user_api::v1::user_service_client::UserServiceClient;
 use user_api::v1::{GetUserRequest, ListUsersRequest};
 
+use crate::compression::Compression;
 use crate::connect::Channel;
 
 /// The header in which a replica names itself.
@@ -29,6 +30,7 @@ pub struct Answer {
 /// Calls `GetUser` for the same id again and again.
 #[derive(Clone, Debug)]
 pub struct GetCall {
+    channel: Channel,
     client: UserServiceClient<Channel>,
     id: String,
     timeout: Duration,
@@ -38,6 +40,7 @@ pub struct GetCall {
 /// that every replica answers alike even when each has a store of its own.
 #[derive(Clone, Debug)]
 pub struct ListCall {
+    channel: Channel,
     client: UserServiceClient<Channel>,
     timeout: Duration,
 }
@@ -96,10 +99,18 @@ impl GetCall {
     #[must_use]
     pub fn new(channel: Channel, id: String, timeout: Duration) -> Self {
         Self {
-            client: UserServiceClient::new(channel),
+            client: UserServiceClient::new(channel.clone()),
+            channel,
             id,
             timeout,
         }
+    }
+
+    /// The same call with messages that are compressed in this way.
+    #[must_use]
+    pub fn compressed(mut self, compression: Compression) -> Self {
+        self.client = compression.stub(self.channel.clone());
+        self
     }
 }
 
@@ -120,9 +131,17 @@ impl ListCall {
     #[must_use]
     pub fn new(channel: Channel, timeout: Duration) -> Self {
         Self {
-            client: UserServiceClient::new(channel),
+            client: UserServiceClient::new(channel.clone()),
+            channel,
             timeout,
         }
+    }
+
+    /// The same call with messages that are compressed in this way.
+    #[must_use]
+    pub fn compressed(mut self, compression: Compression) -> Self {
+        self.client = compression.stub(self.channel.clone());
+        self
     }
 }
 

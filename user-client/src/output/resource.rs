@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use user_api::v1::{ListUsersResponse, User};
 
-use super::printable;
+use super::{printable, row};
 
 /// One resource in its `ProtoJSON` form: absent fields are left out.
 #[derive(Debug, Serialize)]
@@ -85,7 +85,28 @@ impl Resource<'_> {
                 table.add_row([name, &printable(&value)]);
             }
         }
-        without_margins(table)
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        table.trim_fmt()
+    }
+
+    /// The resource as one row of a stream, under its header.
+    ///
+    /// Ends without a line break.
+    #[must_use]
+    pub fn row(&self) -> String {
+        row::row(self.cells().each_ref().map(String::as_str))
+    }
+
+    fn cells(&self) -> [String; 4] {
+        let age = self.age.map(|age| age.to_string());
+        [
+            printable(self.id).into_owned(),
+            age.unwrap_or_else(|| "-".to_owned()),
+            printable(self.display_name).into_owned(),
+            printable(self.email).into_owned(),
+        ]
     }
 }
 
@@ -106,28 +127,22 @@ impl Page<'_> {
     /// Ends without a line break.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut table = Table::new();
-        table.load_style(NOTHING);
-        table.set_header(["ID", "AGE", "DISPLAY NAME", "EMAIL"]);
-        for resource in &self.users {
-            table.add_row([
-                printable(resource.id).as_ref(),
-                &resource
-                    .age
-                    .map_or_else(|| "-".to_owned(), |age| age.to_string()),
-                &printable(resource.display_name),
-                &printable(resource.email),
-            ]);
-        }
-        without_margins(table)
+        rows(&self.users, true)
+    }
+
+    /// The same without the header: a page that goes on where another one ended.
+    #[must_use]
+    pub fn further_text(&self) -> String {
+        rows(&self.users, false)
     }
 }
 
-fn without_margins(mut table: Table) -> String {
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table.trim_fmt()
+/// One row per resource.
+///
+/// Ends without a line break.
+pub(super) fn rows(resources: &[Resource<'_>], with_header: bool) -> String {
+    let cells: Vec<_> = resources.iter().map(Resource::cells).collect();
+    row::page(&cells, with_header)
 }
 
 /// `None` when the time is outside of what a calendar can show.

@@ -22,7 +22,7 @@ async fn create(replica: &Replica, name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_created_can_be_read_back_as_protojson() {
-    let replica = Replica::start("a", Fault::None).await;
+    let replica = Replica::start("a", Fault::None);
     let target = replica.target();
     let created = run(&[
         "create",
@@ -56,20 +56,20 @@ async fn what_is_created_can_be_read_back_as_protojson() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn text_shows_one_field_per_line() {
-    let replica = Replica::start("a", Fault::None).await;
+    let replica = Replica::start("a", Fault::None);
     create(&replica, "Ada").await;
     let ended = run(&["get", "id-0", "--target", &replica.target()]).await;
     assert_eq!(
         ended.stdout,
         "id            id-0\ndisplay_name  Ada\nemail         Ada@example.com\n\
-         create_time   2023-11-14T22:13:20Z\n",
+         create_time   2023-11-14T22:13:20Z\netag          e0\n",
         "{ended:?}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_ends_with_the_way_to_the_next_one() {
-    let replica = Replica::start("a", Fault::None).await;
+    let replica = Replica::start("a", Fault::None);
     for name in ["Ada", "Bob", "Cleo"] {
         create(&replica, name).await;
     }
@@ -100,7 +100,7 @@ async fn a_page_ends_with_the_way_to_the_next_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_pages_come_as_one_json_line_each() {
-    let replica = Replica::start("a", Fault::None).await;
+    let replica = Replica::start("a", Fault::None);
     for name in ["Ada", "Bob", "Cleo"] {
         create(&replica, name).await;
     }
@@ -131,7 +131,7 @@ async fn all_pages_come_as_one_json_line_each() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prefix_narrows_the_list() {
-    let replica = Replica::start("a", Fault::None).await;
+    let replica = Replica::start("a", Fault::None);
     for name in ["Ada", "Bob"] {
         create(&replica, name).await;
     }

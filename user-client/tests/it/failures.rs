@@ -5,7 +5,7 @@ use crate::replica::{Fault, Replica};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_detail_of_a_refusal_is_shown_and_nothing_of_our_own_types() {
-    let replica = Replica::start("a", Fault::None).await;
+    let replica = Replica::start("a", Fault::None);
     let ended = run(&[
         "create",
         "--display-name",
@@ -38,7 +38,7 @@ async fn every_detail_of_a_refusal_is_shown_and_nothing_of_our_own_types() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_entry_is_told_from_a_missing_server() {
-    let replica = Replica::start("a", Fault::None).await;
+    let replica = Replica::start("a", Fault::None);
     let ended = run(&[
         "get",
         "nobody",
@@ -102,7 +102,7 @@ async fn a_bad_target_is_refused_with_the_forms_that_are_known() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_never_answers_costs_no_more_than_the_timeout() {
-    let replica = Replica::start("a", Fault::Stall).await;
+    let replica = Replica::start("a", Fault::Stall);
     let ended = run(&["list", "--timeout", "200ms", "--target", &replica.target()]).await;
     assert_eq!(
         ended.code, 75,
@@ -129,6 +129,14 @@ async fn wrong_arguments_exit_with_64_and_help_with_0() {
         &["create", "--help"],
         &["list", "--help"],
         &["load", "--help"],
+        &["batch-get", "--help"],
+        &["update", "--help"],
+        &["delete", "--help"],
+        &["watch", "--help"],
+        &["import", "--help"],
+        &["lookup", "--help"],
+        &["completions", "--help"],
+        &["man", "--help"],
         &["config", "--help"],
     ] {
         let ended = run(args).await;

@@ -199,9 +199,9 @@ async fn a_panic_in_a_call_is_not_swallowed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_spread_evenly_over_the_replicas_of_a_target() {
     let replicas = [
-        Replica::start("a", Fault::None).await,
-        Replica::start("b", Fault::None).await,
-        Replica::start("c", Fault::None).await,
+        Replica::start("a", Fault::None),
+        Replica::start("b", Fault::None),
+        Replica::start("c", Fault::None),
     ];
     let addresses: Vec<String> = replicas.iter().map(|it| it.address.to_string()).collect();
     let target = format!("ipv4:{}", addresses.join(","));
@@ -239,7 +239,7 @@ async fn calls_spread_evenly_over_the_replicas_of_a_target() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_call_is_shown_by_code_and_fails_the_run() {
-    let replica = Replica::start("a", Fault::EveryNth(10)).await;
+    let replica = Replica::start("a", Fault::EveryNth(10));
     let ended = run(&["load", "--calls", "100", "--target", &replica.target()]).await;
     assert_eq!(ended.code, 1, "{ended:?}");
     assert!(
@@ -252,7 +252,7 @@ async fn a_failed_call_is_shown_by_code_and_fails_the_run() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn get_prepares_the_entry_that_it_asks_for() {
-    let replica = Replica::start("a", Fault::None).await;
+    let replica = Replica::start("a", Fault::None);
     let ended = run(&[
         "load",
         "--method",
@@ -292,7 +292,7 @@ async fn a_run_that_cannot_begin_says_why_instead_of_failing_every_call() {
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_a_run_for_ever_with_its_result() {
-    let replica = Replica::start("a", Fault::None).await;
+    let replica = Replica::start("a", Fault::None);
     let target = replica.target();
     let mut child = command(
         &[

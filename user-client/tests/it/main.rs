@@ -8,7 +8,14 @@
 
 mod commands;
 mod failures;
+mod generated;
+#[cfg(unix)]
+mod import;
 mod load;
+mod lookup;
 mod program;
 mod replica;
+mod resource;
 mod settings;
+#[cfg(unix)]
+mod watch;

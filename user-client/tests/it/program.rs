@@ -52,6 +52,14 @@ pub(crate) async fn end(child: Child) -> Ended {
     }
 }
 
+/// Sends what Ctrl-C sends.
+#[cfg(unix)]
+pub(crate) async fn interrupt(child: &Child) {
+    let pid = child.id().unwrap().to_string();
+    let kill = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(kill.await.unwrap().success(), "the program must be there");
+}
+
 impl Ended {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)

@@ -1,24 +1,38 @@
-//! A tiny server that keeps its data in memory and misbehaves on demand.
+//! A small server that keeps its data in memory and misbehaves on demand.
+//!
+//! It is an honest implementation of what the client needs of `user.v1.UserService`, so that the
+//! client is tested against a real socket and not against a mock of itself. Replicas may share one
+//! [`Store`], as those of a real service share a database.
+
+mod import;
+mod lookup;
+mod service;
+mod store;
+mod watch;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::runtime::Runtime;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Code, Request, Response, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
-use user_api::v1::user_service_server::{UserService, UserServiceServer};
-use user_api::v1::*;
+use tonic::codec::CompressionEncoding;
+use user_api::v1::user_service_server::UserServiceServer;
 
-/// A running server; it ends when this is dropped.
+use self::service::Service;
+pub(crate) use self::store::Store;
+
+/// A running server. When this is dropped it dies as by SIGKILL: its connections are cut, and
+/// nothing is said to anybody.
 #[derive(Debug)]
 pub(crate) struct Replica {
     pub(crate) address: SocketAddr,
     pub(crate) calls: Arc<AtomicU64>,
-    task: JoinHandle<()>,
+    pub(crate) store: Arc<Store>,
+    draining: Arc<tokio::sync::watch::Sender<bool>>,
+    /// Of its own, so that its end is the end of every connection.
+    runtime: Option<Runtime>,
 }
 
 /// How the server misbehaves.
@@ -30,198 +44,87 @@ pub(crate) enum Fault {
     EveryNth(u64),
     /// No call is answered.
     Stall,
+    /// A watch is shed with `RESOURCE_EXHAUSTED` after this many changes, every time.
+    ShedWatchAfter(usize),
 }
 
-#[derive(Debug)]
-struct Service {
-    name: &'static str,
-    fault: Fault,
-    calls: Arc<AtomicU64>,
-    users: Mutex<Vec<User>>,
-}
+// === impl Replica ===
 
 impl Replica {
-    pub(crate) async fn start(name: &'static str, fault: Fault) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    pub(crate) fn start(name: &'static str, fault: Fault) -> Self {
+        Self::start_on(name, fault, Arc::default())
+    }
+
+    /// Starts with data that others may share.
+    pub(crate) fn start_on(name: &'static str, fault: Fault, store: Arc<Store>) -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap(), name, fault, store)
+    }
+
+    /// Starts at an address, such as that of a replica which is gone.
+    pub(crate) fn start_at(
+        address: SocketAddr,
+        name: &'static str,
+        fault: Fault,
+        store: Arc<Store>,
+    ) -> Self {
+        let listener = std::net::TcpListener::bind(address).unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let calls = Arc::new(AtomicU64::new(0));
+        let draining = Arc::new(tokio::sync::watch::Sender::new(false));
         let service = Service {
             name,
             fault,
             calls: calls.clone(),
-            users: Mutex::default(),
+            store: store.clone(),
+            draining: draining.clone(),
         };
-        let server = tonic::transport::Server::builder()
-            .add_service(UserServiceServer::new(service))
-            .serve_with_incoming(TcpListenerStream::new(listener));
-        let task = tokio::spawn(async move { server.await.unwrap() });
+        let mut service = UserServiceServer::new(service);
+        for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Zstd] {
+            service = service
+                .accept_compressed(encoding)
+                .send_compressed(encoding);
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            tonic::transport::Server::builder()
+                .add_service(service)
+                .serve_with_incoming(TcpListenerStream::new(listener))
+                .await
+                .unwrap();
+        });
         Self {
             address,
             calls,
-            task,
+            store,
+            draining,
+            runtime: Some(runtime),
         }
     }
 
     pub(crate) fn target(&self) -> String {
         format!("ipv4:{}", self.address)
     }
+
+    /// Ends every watch with `UNAVAILABLE`, and answers every further call so.
+    pub(crate) fn drain(&self) {
+        self.draining.send_replace(true);
+    }
 }
 
 impl Drop for Replica {
     fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Service {
-    async fn answer<T>(&self, answer: Result<T, Status>) -> Result<Response<T>, Status> {
-        let count = 1 + self.calls.fetch_add(1, Ordering::Relaxed);
-        match self.fault {
-            Fault::EveryNth(n) if count.is_multiple_of(n) => {
-                return Err(Status::resource_exhausted("on purpose"));
-            }
-            Fault::Stall => std::future::pending().await,
-            Fault::EveryNth(_) | Fault::None => {}
-        }
-        let mut response = Response::new(answer?);
-        response
-            .metadata_mut()
-            .insert("x-served-by", self.name.parse().unwrap());
-        Ok(response)
-    }
-}
-
-#[tonic::async_trait]
-impl UserService for Service {
-    async fn get_user(
-        &self,
-        request: Request<GetUserRequest>,
-    ) -> Result<Response<GetUserResponse>, Status> {
-        let id = request.into_inner().id;
-        let found = self
-            .users
-            .lock()
-            .unwrap()
-            .iter()
-            .find(|it| it.id == id)
-            .cloned();
-        let answer = found
-            .map(|user| GetUserResponse { user: Some(user) })
-            .ok_or_else(|| {
-                let mut details = ErrorDetails::new();
-                details.set_resource_info("user.v1.User", &id, "", "there is none");
-                Status::with_error_details(Code::NotFound, "no such id", details)
-            });
-        self.answer(answer).await
-    }
-
-    async fn create_user(
-        &self,
-        request: Request<CreateUserRequest>,
-    ) -> Result<Response<CreateUserResponse>, Status> {
-        let mut user = request.into_inner().user.unwrap_or_default();
-        let mut details = ErrorDetails::new();
-        if user.display_name.is_empty() {
-            details.add_bad_request_violation("user.display_name", "must not be empty");
-        }
-        if !user.email.contains('@') {
-            details.add_bad_request_violation("user.email", "must be an address");
-        }
-        let answer = if details.has_bad_request_violations() {
-            details.set_error_info(
-                "INVALID",
-                "example.com",
-                [("field".to_owned(), "user".to_owned())],
-            );
-            details.set_retry_info(Some(Duration::from_secs(2)));
-            Err(Status::with_error_details(
-                Code::InvalidArgument,
-                "the request is not valid",
-                details,
-            ))
-        } else {
-            let mut users = self.users.lock().unwrap();
-            user.id = format!("id-{}", users.len());
-            user.create_time = Some(prost_types::Timestamp {
-                seconds: 1_700_000_000,
-                nanos: 0,
-            });
-            users.push(user.clone());
-            Ok(CreateUserResponse { user: Some(user) })
+        let Some(runtime) = self.runtime.take() else {
+            return;
         };
-        self.answer(answer).await
-    }
-
-    async fn list_users(
-        &self,
-        request: Request<ListUsersRequest>,
-    ) -> Result<Response<ListUsersResponse>, Status> {
-        let request = request.into_inner();
-        let first: usize = request.page_token.parse().unwrap_or(0);
-        let size = usize::try_from(request.page_size).unwrap().max(1);
-        let users: Vec<User> = self
-            .users
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|it| it.display_name.starts_with(&request.display_name_prefix))
-            .cloned()
-            .collect();
-        let next = first + size;
-        let page = ListUsersResponse {
-            users: users.iter().skip(first).take(size).cloned().collect(),
-            next_page_token: if next < users.len() {
-                next.to_string()
-            } else {
-                String::new()
-            },
-        };
-        self.answer(Ok(page)).await
-    }
-
-    async fn batch_get_users(
-        &self,
-        _: Request<BatchGetUsersRequest>,
-    ) -> Result<Response<BatchGetUsersResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn update_user(
-        &self,
-        _: Request<UpdateUserRequest>,
-    ) -> Result<Response<UpdateUserResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn delete_user(
-        &self,
-        _: Request<DeleteUserRequest>,
-    ) -> Result<Response<DeleteUserResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    type WatchUsersStream = tokio_stream::Empty<Result<WatchUsersResponse, Status>>;
-
-    async fn watch_users(
-        &self,
-        _: Request<WatchUsersRequest>,
-    ) -> Result<Response<Self::WatchUsersStream>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    async fn import_users(
-        &self,
-        _: Request<tonic::Streaming<ImportUsersRequest>>,
-    ) -> Result<Response<ImportUsersResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-
-    type LookupUsersStream = tokio_stream::Empty<Result<LookupUsersResponse, Status>>;
-
-    async fn lookup_users(
-        &self,
-        _: Request<tonic::Streaming<LookupUsersRequest>>,
-    ) -> Result<Response<Self::LookupUsersStream>, Status> {
-        Err(Status::unimplemented(""))
+        // On a thread, because a runtime may not wait for the end of another. After this the address
+        // is free.
+        let ending = std::thread::spawn(|| runtime.shutdown_timeout(Duration::from_secs(10)));
+        ending.join().unwrap();
     }
 }

@@ -5,7 +5,7 @@ use crate::replica::{Fault, Replica};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn server_host_names_the_target() {
-    let replica = Replica::start("a", Fault::None).await;
+    let replica = Replica::start("a", Fault::None);
     let address = replica.address.to_string();
     let child = command(&["list"], &[("SERVER_HOST", &address)])
         .spawn()

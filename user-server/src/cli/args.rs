@@ -21,6 +21,7 @@ server.address), and flags. `config print` shows the result, and where each valu
 Examples:
   user-server                                             # in memory, gRPC on 50051, ops on 9090
   user-server --store-url sqlite://data.sqlite            # in a file, created when missing
+  user-server --store-url postgres://app:secret@db/app    # what replicas share
   user-server --address 127.0.0.1:50051 --set drain.notice=0s
   USER_SERVER__LOG__FILTER=info,access=debug user-server  # a log line for every call
   user-server config print

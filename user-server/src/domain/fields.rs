@@ -127,6 +127,9 @@ impl FromStr for Email {
         if text.len() > Self::MAX_BYTES {
             return Err(EmailError::TooLong);
         }
+        if text.chars().any(char::is_control) {
+            return Err(EmailError::Malformed);
+        }
         EmailAddress::parse_with_options(text, Options::default().without_display_text())
             .map_err(|_| EmailError::Malformed)?;
         Ok(Self(text.to_owned()))

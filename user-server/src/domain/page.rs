@@ -50,10 +50,16 @@ pub struct Page {
 #[error("must not be negative")]
 pub struct PageSizeError;
 
-/// The text is too long for any display name to begin with it.
+/// No display name can begin with the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must have at most 400 bytes")]
-pub struct PrefixError;
+pub enum PrefixError {
+    /// There are more than 400 bytes.
+    #[error("must have at most 400 bytes")]
+    TooLong,
+    /// There is a control character; PostgreSQL cannot even compare with NUL.
+    #[error("must not contain control characters")]
+    ControlCharacter,
+}
 
 /// The text is no token that a list returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,7 +110,10 @@ impl FromStr for DisplayNamePrefix {
 
     fn from_str(text: &str) -> Result<Self, PrefixError> {
         if text.len() > DisplayName::MAX_BYTES {
-            return Err(PrefixError);
+            return Err(PrefixError::TooLong);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(PrefixError::ControlCharacter);
         }
         Ok(Self(text.to_owned()))
     }

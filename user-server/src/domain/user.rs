@@ -75,13 +75,18 @@ fn parse_uuid(text: &str) -> Result<Uuid, IdError> {
         .ok_or(IdError)
 }
 
+/// Cuts a time to the microsecond, which every store keeps.
+pub(super) fn to_microseconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+}
+
 // === impl User ===
 
 impl User {
     /// The first version of a resource. Times are cut to the microsecond, which every store keeps.
     #[must_use]
     pub fn create(new: NewUser, id: UserId, now: Timestamp) -> Self {
-        let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
+        let now = to_microseconds(now);
         Self {
             id,
             display_name: new.display_name,
@@ -132,6 +137,13 @@ impl fmt::Display for UserId {
 
 // === impl Etag ===
 
+/// As a caller sent it; one that was never made by [`User::etag`] is simply nobody's.
+impl From<&str> for Etag {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl fmt::Display for Etag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -139,6 +151,14 @@ impl fmt::Display for Etag {
 }
 
 // === impl RequestId ===
+
+impl RequestId {
+    /// The UUID.
+    #[must_use]
+    pub fn uuid(self) -> Uuid {
+        self.0
+    }
+}
 
 impl FromStr for RequestId {
     type Err = IdError;

@@ -1,20 +1,38 @@
-//! Domain types → protobuf.
+//! Protobuf ⇄ domain types.
 
 use jiff::Timestamp;
 use user_api::v1;
 
-use crate::domain::User;
+use crate::domain::{ChangeKind, Draft, User};
 
 /// The resource as callers see it.
-pub(super) fn user(user: User) -> v1::User {
+pub(super) fn user(user: &User) -> v1::User {
     v1::User {
         id: user.id.to_string(),
         etag: user.etag().to_string(),
-        display_name: user.display_name.into(),
-        email: user.email.into(),
+        display_name: user.display_name.as_str().to_owned(),
+        email: user.email.as_str().to_owned(),
         age: user.age.map(|age| age.years().into()),
         create_time: Some(timestamp(user.create_time)),
         update_time: Some(timestamp(user.update_time)),
+    }
+}
+
+/// What a caller chose; what is output only is left out.
+pub(super) fn draft(user: &v1::User) -> Draft<'_> {
+    Draft {
+        display_name: &user.display_name,
+        email: &user.email,
+        age: user.age,
+    }
+}
+
+/// The kind of a change as callers see it.
+pub(super) fn change_type(kind: ChangeKind) -> v1::ChangeType {
+    match kind {
+        ChangeKind::Added => v1::ChangeType::Added,
+        ChangeKind::Updated => v1::ChangeType::Updated,
+        ChangeKind::Deleted => v1::ChangeType::Deleted,
     }
 }
 

@@ -1,30 +1,32 @@
 //! `CreateUser`. The adapter, not the domain, has the clock and the random numbers.
 
 use jiff::Timestamp;
-use user_api::v1::{self, CreateUserRequest, CreateUserResponse};
+use user_api::v1::{CreateUserRequest, CreateUserResponse};
 use uuid::Uuid;
 
-use super::convert;
 use super::error::Error;
-use crate::domain::{Draft, NewUser, RequestId, User, UserId, Violations};
+use super::{Service, convert};
+use crate::domain::{NewUser, RequestId, User, UserId, Violations};
 use crate::store::{self, Store};
 
 pub(super) async fn create<S: Store>(
-    store: &S,
+    service: &Service<S>,
     request: &CreateUserRequest,
 ) -> Result<CreateUserResponse, Error> {
     let (new, request_id) = parse(request)?;
-    let email = new.email.as_str().to_owned();
     let user = User::create(new, UserId::new(Uuid::now_v7()), Timestamp::now());
-    let user = store
-        .create(user, request_id)
+    let change = service
+        .store
+        .create(&user, request_id)
         .await
         .map_err(|error| match error {
-            store::Error::EmailTaken => Error::EmailTaken { email },
+            store::Error::EmailTaken => Error::EmailTaken {
+                email: user.email.into(),
+            },
             error => Error::Store(error),
         })?;
     Ok(CreateUserResponse {
-        user: Some(convert::user(user)),
+        user: Some(convert::user(&change.user)),
     })
 }
 
@@ -34,7 +36,7 @@ fn parse(request: &CreateUserRequest) -> Result<(NewUser, Option<RequestId>), Vi
     let user = request.user.as_ref().ok_or("is required");
     let new = violations
         .check("user", user)
-        .and_then(|user| violations.nest("user", NewUser::parse(draft(user))));
+        .and_then(|user| violations.nest("user", NewUser::parse(convert::draft(user))));
     let request_id = match request.request_id.as_str() {
         "" => Some(None),
         id => violations.check("request_id", id.parse::<RequestId>().map(Some)),
@@ -42,13 +44,5 @@ fn parse(request: &CreateUserRequest) -> Result<(NewUser, Option<RequestId>), Vi
     match (new, request_id) {
         (Some(new), Some(request_id)) => Ok((new, request_id)),
         _ => Err(violations),
-    }
-}
-
-fn draft(user: &v1::User) -> Draft<'_> {
-    Draft {
-        display_name: &user.display_name,
-        email: &user.email,
-        age: user.age,
     }
 }

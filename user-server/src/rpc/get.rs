@@ -2,25 +2,26 @@
 
 use user_api::v1::{GetUserRequest, GetUserResponse};
 
-use super::convert;
 use super::error::Error;
+use super::{Service, convert};
 use crate::domain::{UserId, Violations};
 use crate::store::Store;
 
 pub(super) async fn get<S: Store>(
-    store: &S,
+    service: &Service<S>,
     request: &GetUserRequest,
 ) -> Result<GetUserResponse, Error> {
     let id: UserId = request
         .id
         .parse()
         .map_err(|error| Violations::one("id", format!("{error}")))?;
-    let user = store
-        .get(id)
+    let found = service
+        .cache
+        .get(&service.store, id)
         .await
         .map_err(Error::Store)?
         .ok_or(Error::NotFound { id })?;
     Ok(GetUserResponse {
-        user: Some(convert::user(user)),
+        user: Some(convert::user(&found.user)),
     })
 }

@@ -2,13 +2,13 @@
 
 use user_api::v1::{ListUsersRequest, ListUsersResponse};
 
-use super::convert;
 use super::error::Error;
+use super::{Service, convert};
 use crate::domain::Query;
 use crate::store::Store;
 
 pub(super) async fn list<S: Store>(
-    store: &S,
+    service: &Service<S>,
     request: &ListUsersRequest,
 ) -> Result<ListUsersResponse, Error> {
     let query = Query::parse(
@@ -16,9 +16,9 @@ pub(super) async fn list<S: Store>(
         &request.page_token,
         &request.display_name_prefix,
     )?;
-    let page = store.list(query).await.map_err(Error::Store)?;
+    let page = service.store.list(&query).await.map_err(Error::Store)?;
     Ok(ListUsersResponse {
-        users: page.users.into_iter().map(convert::user).collect(),
+        users: page.users.iter().map(convert::user).collect(),
         next_page_token: page.next.map(|token| token.to_string()).unwrap_or_default(),
     })
 }

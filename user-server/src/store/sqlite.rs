@@ -2,128 +2,81 @@
 //!
 //! SQLite lets one connection write while others read (WAL). There is one writing connection, so that
 //! calls of this process queue for it in memory instead of failing on the lock; other processes are
-//! waited for by the busy timeout.
+//! waited for by the busy timeout, which is also what bounds every call.
+//!
+//! Writes of this process are news at once. SQLite cannot tell of those of other processes: they are
+//! found by whoever asks from time to time.
 
 mod open;
-mod row;
+mod operations;
 
-use sqlx::SqlitePool;
+use std::future::Future;
+use std::sync::Arc;
 
-use self::row::Row;
-use super::{Error, Store};
-use crate::domain::{Page, Query, RequestId, User, UserId};
+use jiff::Timestamp;
+use sqlx::pool::PoolConnection;
+use sqlx::{SqlitePool, Transaction};
+use tokio::sync::Notify;
+
+use super::sql::{implement_store, transact};
+use super::{Error, Imported, Stored};
+use crate::domain::{
+    Change, Email, Etag, Ids, Page, Position, Query, RequestId, Update, User, UserId,
+};
 
 pub use self::open::open;
-
-const COLUMNS_BY_ID: &str = "SELECT id, display_name, email, age, create_time, update_time, revision \
-                             FROM users WHERE id = ?";
-
-const COLUMNS_BY_REQUEST: &str = "SELECT id, display_name, email, age, create_time, update_time, revision \
-     FROM users WHERE id = (SELECT user_id FROM create_requests WHERE request_id = ?)";
-
-const INSERT: &str = "INSERT INTO users \
-                      (id, display_name, email, email_key, age, create_time, update_time, revision) \
-                      VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-
-const INSERT_REQUEST: &str = "INSERT INTO create_requests (request_id, user_id) VALUES (?, ?)";
-
-const PAGE: &str = "SELECT id, display_name, email, age, create_time, update_time, revision \
-                    FROM users WHERE id > ? AND substr(display_name, 1, ?) = ? \
-                    ORDER BY id LIMIT ?";
 
 /// A SQLite database.
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     readers: SqlitePool,
     writer: SqlitePool,
+    news: Arc<Notify>,
 }
 
 // === impl Sqlite ===
 
-impl Store for Sqlite {
-    async fn get(&self, id: UserId) -> Result<Option<User>, Error> {
-        let row: Option<Row> = sqlx::query_as(COLUMNS_BY_ID)
-            .bind(id.to_string())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(row::error)?;
-        row.map(User::try_from).transpose()
-    }
-
-    async fn create(&self, user: User, request: Option<RequestId>) -> Result<User, Error> {
-        // IMMEDIATE takes the write lock first: a transaction that starts by reading and writes later
-        // cannot wait for another process, it fails.
-        let mut transaction = self
-            .writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(row::error)?;
-
-        if let Some(request) = request {
-            let first: Option<Row> = sqlx::query_as(COLUMNS_BY_REQUEST)
-                .bind(request.to_string())
-                .fetch_optional(&mut *transaction)
-                .await
-                .map_err(row::error)?;
-            if let Some(first) = first {
-                return first.try_into();
-            }
+impl Sqlite {
+    fn new(readers: SqlitePool, writer: SqlitePool) -> Self {
+        Self {
+            readers,
+            writer,
+            news: Arc::new(Notify::new()),
         }
-
-        sqlx::query(INSERT)
-            .bind(user.id.to_string())
-            .bind(user.display_name.as_str())
-            .bind(user.email.as_str())
-            .bind(user.email.key())
-            .bind(user.age.map(|age| i64::from(age.years())))
-            .bind(user.create_time.as_microsecond())
-            .bind(user.update_time.as_microsecond())
-            .bind(i64::from(user.revision))
-            .execute(&mut *transaction)
-            .await
-            .map_err(row::insert_error)?;
-        if let Some(request) = request {
-            sqlx::query(INSERT_REQUEST)
-                .bind(request.to_string())
-                .bind(user.id.to_string())
-                .execute(&mut *transaction)
-                .await
-                .map_err(row::error)?;
-        }
-        transaction.commit().await.map_err(row::error)?;
-        Ok(user)
     }
 
-    async fn list(&self, query: Query) -> Result<Page, Error> {
-        // Every id is greater than the empty text.
-        let after = query.after.map(|id| id.to_string()).unwrap_or_default();
-        let prefix = query.prefix.as_str();
-        let length = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
-        let rows: Vec<Row> = sqlx::query_as(PAGE)
-            .bind(after)
-            .bind(length)
-            .bind(prefix)
-            .bind(i64::from(query.rows()))
-            .fetch_all(&self.readers)
-            .await
-            .map_err(row::error)?;
-        let users = rows
-            .into_iter()
-            .map(User::try_from)
-            .collect::<Result<_, _>>()?;
-        Ok(query.page(users))
+    async fn read(&self) -> Result<PoolConnection<sqlx::Sqlite>, Error> {
+        Ok(self.readers.acquire().await?)
     }
 
-    async fn ping(&self) -> Result<(), Error> {
-        sqlx::query("SELECT 1 FROM users LIMIT 1")
-            .execute(&self.readers)
-            .await
-            .map(drop)
-            .map_err(row::error)
+    /// Readers wait for nobody, so that there is no need for more.
+    async fn background(&self) -> Result<PoolConnection<sqlx::Sqlite>, Error> {
+        self.read().await
     }
 
-    async fn close(&self) {
+    /// IMMEDIATE takes the write lock first: a transaction that starts by reading and writes later
+    /// cannot wait for another process, it fails.
+    async fn begin(&self) -> Result<Transaction<'static, sqlx::Sqlite>, Error> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// The waits for a connection and for the lock are bounded already, and nothing else waits.
+    async fn bounded<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        call.await
+    }
+
+    fn committed(&self) {
+        self.news.notify_one();
+    }
+
+    async fn wait_for_news(&self) {
+        self.news.notified().await;
+    }
+
+    async fn shut_down(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
 }
+
+implement_store!(Sqlite);

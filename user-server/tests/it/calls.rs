@@ -1,7 +1,7 @@
 //! The RPCs, over real sockets.
 
 use service_runtime::drain::Outcome;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use user_api::v1;
 
@@ -15,7 +15,7 @@ fn listing(page_size: i32, page_token: &str, prefix: &str) -> v1::ListUsersReque
     }
 }
 
-fn violated(status: &Status) -> Vec<String> {
+pub(crate) fn violated(status: &Status) -> Vec<String> {
     assert_eq!(status.code(), Code::InvalidArgument, "{status}");
     let details = status.get_error_details();
     assert_eq!(details.error_info().unwrap().reason, "INVALID_FIELDS");
@@ -182,43 +182,4 @@ async fn a_page_token_belongs_to_its_filter() {
     assert_eq!(violated(&status), ["page_token"]);
     let status = client.list_users(listing(-1, "x", "")).await.unwrap_err();
     assert_eq!(violated(&status), ["page_size", "page_token"]);
-}
-
-#[tokio::test]
-async fn what_is_not_there_yet_says_so() {
-    let server = Running::in_memory().await;
-    let mut client = server.client().await;
-    let nothing = || tokio_stream::empty();
-    let statuses = [
-        client
-            .batch_get_users(v1::BatchGetUsersRequest::default())
-            .await
-            .err(),
-        client
-            .update_user(v1::UpdateUserRequest::default())
-            .await
-            .err(),
-        client
-            .delete_user(v1::DeleteUserRequest::default())
-            .await
-            .err(),
-        client
-            .watch_users(v1::WatchUsersRequest::default())
-            .await
-            .err(),
-        client.import_users(Request::new(nothing())).await.err(),
-        client
-            .lookup_users(Request::new(tokio_stream::empty()))
-            .await
-            .err(),
-    ];
-    for status in statuses {
-        let status = status.expect("the method must not pretend to work");
-        assert_eq!(status.code(), Code::Unimplemented);
-        assert!(
-            status.message().contains("is not implemented yet"),
-            "{status}"
-        );
-        assert_eq!(status.metadata().get("x-served-by").unwrap(), "replica-1");
-    }
 }

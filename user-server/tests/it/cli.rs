@@ -112,6 +112,28 @@ fn a_file_is_checked_by_itself() {
 }
 
 #[test]
+fn limits_that_contradict_each_other_are_refused() {
+    let file = file(
+        "[store]\nurl = \"postgres://app@db/app\"\n\
+         [store.postgres]\nmax_connections = 1\nstatement_timeout = \"10s\"\n\
+         [feed]\npoll_interval = \"5s\"\n",
+    );
+    let output = user_server(&["config", "check", file.path().to_str().unwrap()], &[]);
+    let error = stderr(&output);
+    assert_eq!(output.status.code(), Some(64), "{error}");
+    for part in [
+        "store.postgres.max_connections",
+        "expected 2 to 1000",
+        "store.postgres.statement_timeout",
+        "expected less than call_timeout",
+        "cache.max_staleness",
+        "expected more than feed.poll_interval",
+    ] {
+        assert!(error.contains(part), "{part:?} must be in\n{error}");
+    }
+}
+
+#[test]
 fn help_and_version_are_no_errors() {
     for (argument, expected) in [
         ("--help", "Examples:"),

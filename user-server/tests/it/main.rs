@@ -7,9 +7,18 @@
     reason = "a test that fails may say so at once"
 )]
 
+mod caching;
 mod calls;
+mod changing;
 mod cli;
+mod importing;
+mod looking_up;
+mod outage;
+mod postgres;
 mod process;
 mod reflection;
 mod running;
 mod sharing;
+mod sizing;
+mod store;
+mod watching;

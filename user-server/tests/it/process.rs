@@ -17,11 +17,11 @@ use user_api::v1::user_service_client::UserServiceClient;
 use crate::running::{channel, creation, soon};
 
 /// A child process, killed when it is dropped.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     input: Option<ChildStdin>,
     log: Lines<BufReader<ChildStderr>>,
-    grpc: SocketAddr,
+    pub(crate) grpc: SocketAddr,
     folder: tempfile::TempDir,
 }
 
@@ -37,10 +37,19 @@ impl Process {
     async fn start(settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("x.sqlite").display());
+        Self::spawn(&url, folder, settings).await
+    }
+
+    /// On a database that is there already.
+    pub(crate) async fn on(url: &str) -> Self {
+        Self::spawn(url, tempfile::tempdir().unwrap(), &[]).await
+    }
+
+    async fn spawn(url: &str, folder: tempfile::TempDir, settings: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_user-server"));
         command
             .args(["--address", "127.0.0.1:0", "--ops-address", "127.0.0.1:0"])
-            .args(["--store-url", &url, "--exit-with-stdin"])
+            .args(["--store-url", url, "--exit-with-stdin"])
             .args(["--set", "log.format=json", "--set", "drain.notice=0s"])
             .args(["--set", "store.busy_timeout=1h"])
             .args(settings)
@@ -61,7 +70,7 @@ impl Process {
         let line = process.log_line("serving user.v1.UserService").await;
         process.grpc = line["grpc"].as_str().unwrap().parse().unwrap();
         assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));
-        assert_eq!(line["store"], url.as_str());
+        assert_eq!(line["store"], url);
         process
     }
 
@@ -114,13 +123,17 @@ impl Process {
         SlowCall { lock, call }
     }
 
-    async fn signal(&self, name: &str) {
-        let id = self.child.id().unwrap().to_string();
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    pub(crate) async fn signal(&self, name: &str) {
+        let id = self.id().to_string();
         let status = Command::new("kill").args([name, &id]).status().await;
         assert!(status.unwrap().success());
     }
 
-    async fn exit_code(mut self) -> Option<i32> {
+    pub(crate) async fn exit_code(mut self) -> Option<i32> {
         soon("the exit", self.child.wait()).await.unwrap().code()
     }
 }

@@ -19,6 +19,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// A server that runs, and the handle that stops it.
 pub(crate) struct Running {
     pub(crate) grpc: SocketAddr,
+    pub(crate) ops: SocketAddr,
     pub(crate) stopper: Stopper,
     pub(crate) task: JoinHandle<Outcome>,
 }
@@ -32,6 +33,25 @@ pub(crate) fn settings(url: &str) -> Settings {
     "replica-1".clone_into(&mut settings.instance.name);
     settings.store.url = CredentialUrl::parse(url).unwrap();
     settings
+}
+
+/// A database that replicas share, and what keeps it there.
+pub(crate) struct Shared {
+    pub(crate) url: String,
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// One new database of each kind; PostgreSQL only where it is installed.
+pub(crate) async fn databases() -> Vec<Shared> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut databases = vec![Shared {
+        url: format!("sqlite://{}", folder.path().join("x.sqlite").display()),
+        _folder: Some(folder),
+    }];
+    if let Some(url) = crate::postgres::database().await {
+        databases.push(Shared { url, _folder: None });
+    }
+    databases
 }
 
 /// Waits for something that must happen, with a bound.
@@ -72,6 +92,7 @@ impl Running {
         let (stopper, stop) = stop::channel();
         Self {
             grpc: server.grpc_address(),
+            ops: server.ops_address(),
             stopper,
             task: tokio::spawn(server.serve(stop)),
         }

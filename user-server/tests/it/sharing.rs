@@ -2,7 +2,7 @@
 
 use user_api::v1;
 
-use crate::running::{Running, creation, settings};
+use crate::running::{Running, creation, databases, settings};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_that_start_at_once_share_one_new_file() {
@@ -62,4 +62,32 @@ async fn a_restarted_server_has_what_was_kept() {
         list.into_inner().users,
         [created.into_inner().user.unwrap()]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_request_on_two_replicas_at_once_creates_one() {
+    for database in databases().await {
+        let a = Running::start(settings(&database.url)).await;
+        let b = Running::start(settings(&database.url)).await;
+        let (at_a, at_b) = (a.client().await, b.client().await);
+        for round in 1..=10 {
+            let request = v1::CreateUserRequest {
+                request_id: uuid::Uuid::new_v4().to_string(),
+                ..creation("Ada", &format!("{round}@example.com"))
+            };
+            let (mut first, mut second) = (at_a.clone(), at_b.clone());
+            let (first, second) = tokio::join!(
+                first.create_user(request.clone()),
+                second.create_user(request)
+            );
+            assert_eq!(
+                first.unwrap().into_inner(),
+                second.unwrap().into_inner(),
+                "both get the first result"
+            );
+            let mut reader = at_a.clone();
+            let list = reader.list_users(v1::ListUsersRequest::default());
+            assert_eq!(list.await.unwrap().into_inner().users.len(), round);
+        }
+    }
 }

@@ -10,7 +10,7 @@ use crate::outlier::{self, Host, Volume};
 use crate::picker::Candidate;
 use crate::policy::OutlierDetection;
 use crate::resolver::{Address, Endpoint};
-use crate::subchannel::{Context, Lease, Status, Subchannel};
+use crate::subchannel::{Context, Lease, Past, Status, Subchannel};
 
 /// In the order of their addresses.
 pub(super) struct Replicas {
@@ -18,6 +18,8 @@ pub(super) struct Replicas {
     /// The service whose health decides whether a replica is picked.
     health_service: Option<Arc<str>>,
     list: Vec<Replica>,
+    /// Of the target's addresses that have no subchannel at present, those that had one.
+    past: HashMap<Address, Past>,
 }
 
 struct Replica {
@@ -34,6 +36,7 @@ impl Replicas {
             context,
             health_service: None,
             list: Vec::new(),
+            past: HashMap::new(),
         }
     }
 
@@ -72,6 +75,7 @@ impl Replicas {
             }
         }
         self.list.sort_by(|a, b| a.address().cmp(b.address()));
+        self.past.clear();
     }
 
     /// Begins to connect to an address, unless there is a subchannel for it.
@@ -82,10 +86,20 @@ impl Replicas {
         }
     }
 
-    /// Gives up all others.
+    /// Gives up all others. Their figures are remembered.
     pub(super) fn keep(&mut self, addresses: &HashSet<&Address>) {
+        let given_up = |replica: &mut Replica| !addresses.contains(replica.address());
+        for replica in self.list.extract_if(.., given_up) {
+            let past = replica.lease.subchannel.past();
+            self.past.insert(replica.address().clone(), past);
+        }
+    }
+
+    /// Forgets all others, which are no longer part of the target.
+    pub(super) fn forget_others(&mut self, addresses: &HashSet<&Address>) {
         self.list
             .retain(|replica| addresses.contains(replica.address()));
+        self.past.retain(|address, _| addresses.contains(address));
     }
 
     pub(super) fn status(&self, address: &Address) -> Option<Status> {
@@ -120,6 +134,12 @@ impl Replicas {
             .collect()
     }
 
+    /// Tells the metrics what the weights are.
+    pub(super) fn record_weights(&self, candidates: &[Candidate]) {
+        let weights = candidates.iter().map(|candidate| candidate.weight);
+        self.context.metrics().weights(weights);
+    }
+
     /// Ejects outliers and brings others back.
     pub(super) fn sweep(&mut self, config: &OutlierDetection, now: Instant) {
         for replica in &mut self.list {
@@ -130,7 +150,8 @@ impl Replicas {
             });
         }
         let mut hosts: Vec<&mut Host> = self.list.iter_mut().map(|r| &mut r.host).collect();
-        outlier::sweep(config, &mut hosts, now, || fastrand::u32(..100));
+        let ejections = outlier::sweep(config, &mut hosts, now, || fastrand::u32(..100));
+        self.context.metrics().ejections(&ejections);
         self.show_ejections();
     }
 
@@ -156,10 +177,11 @@ impl Replicas {
         }
     }
 
-    fn spawn(&self, address: Address) -> Replica {
+    fn spawn(&mut self, address: Address) -> Replica {
         let service = self.health_service.clone();
+        let past = self.past.remove(&address).unwrap_or_default();
         Replica {
-            lease: Subchannel::spawn(address, self.context.clone(), service),
+            lease: Subchannel::spawn(address, self.context.clone(), service, past),
             weight: 1,
             host: Host::default(),
         }

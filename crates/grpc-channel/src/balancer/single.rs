@@ -52,7 +52,7 @@ impl Single {
             return;
         }
         self.order = order(endpoints, shuffle);
-        replicas.keep(&new);
+        replicas.forget_others(&new);
         if self
             .selected
             .as_ref()

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Version};
+use http::{HeaderValue, Method, Uri, Version};
 use tokio::time::Instant;
 use tonic::Code;
 
 use super::hedging::Used;
 use super::options;
-use super::payload::AttemptId;
+use super::payload::{AttemptId, Outgoing};
 use super::pushback::Pushback;
 use super::retry::Failed;
-use super::{Call, code_of};
+use super::{Call, code_of, is_deadline};
 use crate::channel::Inner;
+use crate::metrics::{CallAttemptTracer, Sent};
 use crate::picker::{Candidate, Picker};
-use crate::subchannel::Subchannel;
+use crate::subchannel::{Outcome, Subchannel};
 use crate::transport::{Failure, Progress, ResponseBody};
 
 /// What gRFC A6 calls a retry by policy announces itself with.
@@ -37,7 +38,11 @@ pub(super) enum Ended {
 /// Counts an attempt's end, however it ends, and keeps the channel alive until then.
 pub(crate) struct Guard {
     subchannel: Arc<Subchannel>,
-    ok: bool,
+    /// `None` for as long as nobody has said it.
+    outcome: Option<Outcome>,
+    deadline: Option<Instant>,
+    /// `None` until there is an answer.
+    tracer: Option<CallAttemptTracer>,
     channel: Arc<Inner>,
 }
 
@@ -85,30 +90,74 @@ impl Ended {
 // === impl Guard ===
 
 impl Guard {
-    fn new(subchannel: &Arc<Subchannel>, channel: Arc<Inner>) -> Self {
+    fn new(subchannel: &Arc<Subchannel>, deadline: Option<Instant>, channel: Arc<Inner>) -> Self {
         subchannel.calls.start();
         Self {
             subchannel: subchannel.clone(),
-            ok: false,
+            outcome: None,
+            deadline,
+            tracer: None,
             channel,
         }
     }
 
     /// The call has ended with this code, if the peer sent one.
     pub(crate) fn ended(mut self, code: Option<Code>) {
-        self.note(code);
+        self.note(code.or(Some(Code::Unknown)));
+        if let Some(tracer) = &mut self.tracer {
+            tracer.ended(code);
+        }
     }
 
-    /// This is the code, if it says OK.
-    pub(super) fn note(&mut self, code: Option<Code>) {
-        self.ok |= code == Some(Code::Ok);
+    /// These bytes of the response are handed to the caller.
+    pub(crate) fn received(&mut self, data: &[u8]) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.received(data);
+        }
+    }
+
+    /// The call goes on with this attempt alone.
+    pub(super) fn commit(&mut self) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.commit();
+        }
+    }
+
+    /// There is an answer; if it is trailers only, it has the status.
+    fn answered(&mut self, response: &http::Response<ResponseBody>, mut tracer: CallAttemptTracer) {
+        tracer.answered(response.status(), response.headers());
+        self.tracer = Some(tracer);
+        self.note(code_of(response.headers()));
+    }
+
+    /// This is the code, if the peer has sent one; the first one counts.
+    fn note(&mut self, code: Option<Code>) {
+        let outcome = code.map(|code| match code {
+            Code::Ok => Outcome::Succeeded,
+            _ => Outcome::Failed,
+        });
+        self.outcome = self.outcome.or(outcome);
+    }
+
+    /// How the attempt ended. One that nobody waited for any longer was cancelled, unless that was
+    /// because its time was over: a replica that is too slow has failed.
+    fn outcome(&self) -> Outcome {
+        let late = || self.deadline.is_some_and(|at| at <= Instant::now());
+        match self.outcome {
+            Some(outcome) => outcome,
+            None if late() => Outcome::Failed,
+            None => Outcome::Cancelled,
+        }
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.subchannel.calls.end(self.ok);
-        if let Some(throttle) = self.channel.throttle.as_ref().filter(|_| self.ok) {
+        let outcome = self.outcome();
+        self.subchannel.calls.end(outcome);
+        if let Some(throttle) = &self.channel.throttle
+            && outcome == Outcome::Succeeded
+        {
             throttle.succeeded();
         }
     }
@@ -124,31 +173,77 @@ impl Call {
         previous: u32,
         used: Option<&Used>,
     ) -> (AttemptId, Result<Answer, Failure>) {
-        let (id, outgoing) = self.payload.begin();
-        let sending = async {
-            let candidate = self.pick(used).await?;
-            let mut head = self.head(previous);
-            if let Some(credentials) = &self.channel.credentials {
-                let added = credentials.add(head.headers_mut(), &self.uri).await;
-                added.map_err(Failure::without_credentials)?;
+        let mut tracer = self.tracer.attempt();
+        loop {
+            let (id, outgoing) = self.payload.begin();
+            let sending = self.send_once(previous, used, id, outgoing, tracer.sent());
+            match sending.await {
+                // The connection was closed between the pick and the stream: the attempt goes on with
+                // another pick. The driver and the balancer may need a turn to see it too.
+                Err(failure) if failure.progress == Progress::NotSent => {
+                    self.payload.give_up(id);
+                    tokio::task::yield_now().await;
+                }
+                Err(failure) => {
+                    tracer.ended(Some(self.code(&failure)));
+                    return (id, Err(failure));
+                }
+                Ok((response, mut guard)) => {
+                    guard.answered(&response, tracer);
+                    let answer = Answer {
+                        response,
+                        guard,
+                        id,
+                    };
+                    return (id, Ok(answer));
+                }
             }
-            let guard = Guard::new(&candidate.subchannel, self.channel.clone());
-            let place = candidate.pool.reserve().await;
-            let response = place.send(head, outgoing).await?;
-            Ok(Answer {
-                response,
-                guard,
-                id,
-            })
-        };
-        (id, sending.await)
+        }
+    }
+
+    /// What a failure is to the caller.
+    pub(super) fn code(&self, failure: &Failure) -> Code {
+        if is_deadline(&failure.status, self.deadline) {
+            Code::DeadlineExceeded
+        } else {
+            failure.status.code()
+        }
+    }
+
+    async fn send_once(
+        &self,
+        previous: u32,
+        used: Option<&Used>,
+        id: AttemptId,
+        outgoing: Outgoing<'_>,
+        counter: Sent,
+    ) -> Result<(http::Response<ResponseBody>, Guard), Failure> {
+        let candidate = self.pick(used).await?;
+        let uri = self.uri(&candidate.subchannel);
+        let mut head = self.head(previous, uri.clone());
+        if let Some(credentials) = &self.channel.credentials {
+            let added = credentials.add(head.headers_mut(), &uri).await;
+            added.map_err(Failure::without_credentials)?;
+        }
+        let channel = self.channel.clone();
+        let mut guard = Guard::new(&candidate.subchannel, self.deadline, channel);
+        let place = candidate.pool.reserve().await?;
+        match place.send(head, outgoing, counter).await {
+            Ok(response) => Ok((response, guard)),
+            Err(failure) => {
+                // Another attempt may have the request, so that this one could not go on.
+                if !self.payload.is_lost(id) {
+                    guard.note(Some(failure.status.code()));
+                }
+                Err(failure)
+            }
+        }
     }
 
     /// The replica to use. Waits while one is being made, and, if the call wants it, also while
     /// none can be.
     async fn pick(&self, used: Option<&Used>) -> Result<Candidate, Failure> {
-        let slot = &self.channel.view.picker;
-        let picked = slot.wait(|picker| match picker {
+        let picked = self.channel.slot.wait(|picker| match picker {
             Picker::Ready(rotation) => {
                 let mut candidate = rotation.pick();
                 if let Some(used) = used {
@@ -173,11 +268,23 @@ impl Call {
         picked.await
     }
 
-    fn head(&self, previous: u32) -> http::Request<()> {
+    /// The method at the authority of the target that a replica belongs to.
+    fn uri(&self, replica: &Subchannel) -> Uri {
+        let uri = self.uri.clone();
+        if !self.channel.levels.are_several() {
+            return uri;
+        }
+        let mut parts = uri.into_parts();
+        parts.authority = Some(replica.authority.clone());
+        // It has a scheme, an authority and a path, as the one that it was.
+        Uri::from_parts(parts).unwrap_or_else(|_| self.uri.clone())
+    }
+
+    fn head(&self, previous: u32, uri: Uri) -> http::Request<()> {
         let mut request = http::Request::new(());
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = self.uri.clone();
+        *request.uri_mut() = uri;
         let mut headers = self.headers.clone();
         if let Some(deadline) = self.deadline {
             options::set_timeout(

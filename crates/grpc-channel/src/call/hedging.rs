@@ -98,6 +98,9 @@ impl Call {
                     schedule.stop();
                     continue;
                 }
+                if schedule.sent() > 0 {
+                    self.tracer.hedged();
+                }
                 running.push(self.hedged(schedule.sent(), &used));
                 schedule.started(now);
                 continue;
@@ -155,6 +158,7 @@ impl Call {
             drop(ended);
             self.payload.give_up(id);
             tokio::task::yield_now().await;
+            self.tracer.transparently_retried();
         }
     }
 

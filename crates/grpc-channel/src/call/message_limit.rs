@@ -4,19 +4,14 @@
 
 use tonic::Status;
 
-/// The length of what precedes a message: a flag and four bytes of length.
-const PREFIX: usize = 5;
+use super::framing::Framing;
 
 /// Watches the bytes of one direction of a call.
 #[derive(Clone, Debug)]
 pub(crate) struct MessageLimit {
     most: u32,
     direction: &'static str,
-    prefix: [u8; PREFIX],
-    /// How much of the prefix is there.
-    known: usize,
-    /// How much of the message is still to come.
-    left: usize,
+    framing: Framing,
 }
 
 // === impl MessageLimit ===
@@ -36,9 +31,7 @@ impl MessageLimit {
         Self {
             most,
             direction,
-            prefix: [0; PREFIX],
-            known: 0,
-            left: 0,
+            framing: Framing::default(),
         }
     }
 
@@ -47,38 +40,24 @@ impl MessageLimit {
     /// # Errors
     ///
     /// `RESOURCE_EXHAUSTED` when a message is larger than the limit.
-    pub(crate) fn check(&mut self, mut data: &[u8]) -> Result<(), Status> {
-        while !data.is_empty() {
-            if self.left > 0 {
-                let skipped = self.left.min(data.len());
-                self.left -= skipped;
-                data = &data[skipped..];
-                continue;
+    pub(crate) fn check(&mut self, data: &[u8]) -> Result<(), Status> {
+        let Self {
+            most, direction, ..
+        } = *self;
+        let read = self.framing.read(data, |length| {
+            if length > most {
+                return Err(too_large(direction, length, most));
             }
-            let taken = (PREFIX - self.known).min(data.len());
-            let (prefix, rest) = data.split_at(taken);
-            self.prefix[self.known..self.known + taken].copy_from_slice(prefix);
-            self.known += taken;
-            data = rest;
-            if self.known == PREFIX {
-                self.known = 0;
-                let [_, length @ ..] = self.prefix;
-                let length = u32::from_be_bytes(length);
-                if length > self.most {
-                    return Err(self.too_large(length));
-                }
-                self.left = length as usize;
-            }
-        }
-        Ok(())
+            Ok(())
+        });
+        read.map(drop)
     }
+}
 
-    fn too_large(&self, length: u32) -> Status {
-        Status::resource_exhausted(format!(
-            "a {} of {length} bytes is larger than the service config allows: {} bytes",
-            self.direction, self.most
-        ))
-    }
+fn too_large(direction: &str, length: u32, most: u32) -> Status {
+    Status::resource_exhausted(format!(
+        "a {direction} of {length} bytes is larger than the service config allows: {most} bytes"
+    ))
 }
 
 #[cfg(test)]

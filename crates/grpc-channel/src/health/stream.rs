@@ -7,13 +7,14 @@ use std::pin::Pin;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, StatusCode, Uri, Version, header};
+use http::{HeaderValue, Method, Uri, Version, header};
 use http_body::Body as _;
 use prost::Message as _;
 use tonic::Status;
 
 use super::{Check, Health, Unhealthy};
 use crate::call::Outgoing;
+use crate::metrics::Sent;
 use crate::transport::Connection;
 
 const PATH: &str = "/grpc.health.v1.Health/Watch";
@@ -56,19 +57,18 @@ pub(super) async fn watch(
     mut report: impl FnMut(Health),
 ) -> Status {
     let asked = [request(service)];
-    let place = connection.reserve();
-    let response = match place.send(head(check), Outgoing::Complete(&asked)).await {
+    let sending = async {
+        let place = connection.reserve().await?;
+        let request = Outgoing::Complete(&asked);
+        place.send(head(check), request, Sent::uncounted()).await
+    };
+    // Something that is no gRPC server says 404, which stands for UNIMPLEMENTED.
+    let response = match sending.await {
         Ok(response) => response,
         Err(failure) => return failure.status,
     };
     if let Some(status) = Status::from_header_map(response.headers()) {
         return status;
-    }
-    match response.status() {
-        StatusCode::OK => {}
-        // What a server that is no gRPC server for this path says (gRPC's HTTP mapping).
-        StatusCode::NOT_FOUND => return Status::unimplemented("HTTP status 404"),
-        other => return Status::unknown(format!("HTTP status {other}")),
     }
     let mut body = response.into_body();
     let mut received = BytesMut::new();

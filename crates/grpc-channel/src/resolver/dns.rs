@@ -4,6 +4,7 @@
 //! sees the replicas that were added (grpc/grpc#12295). The times come from [`Schedule`]; the
 //! queries, `resolv.conf`, search domains, EDNS0 and the fallback to TCP from hickory.
 
+mod host;
 mod schedule;
 // hickory reads a `resolv.conf` only where there is one.
 #[cfg(test)]
@@ -11,7 +12,7 @@ mod schedule;
 mod search;
 mod srv;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,7 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::{Resolver, TokioResolver};
 
+use self::host::{Host, is_absent};
 use self::schedule::{Outcome, Schedule};
 use self::srv::Hosts;
 use super::{Answer, Endpoint, Publisher, Resolve, ResolveError};
@@ -44,6 +46,8 @@ pub(crate) struct Dns {
     server: Option<SocketAddr>,
     host: String,
     ports: Ports,
+    /// The addresses that each host had last.
+    known: Hosts,
     config: Config,
 }
 
@@ -51,8 +55,8 @@ pub(crate) struct Dns {
 enum Ports {
     /// All addresses of the name listen on this one.
     One(u16),
-    /// The name has SRV records; these are the addresses that their targets had last.
-    Srv(Hosts),
+    /// The name has SRV records.
+    Srv,
 }
 
 // === impl Config ===
@@ -75,6 +79,7 @@ impl Dns {
             server,
             host,
             ports: Ports::One(port),
+            known: Hosts::new(),
             config,
         }
     }
@@ -84,7 +89,8 @@ impl Dns {
         Self {
             server,
             host: name,
-            ports: Ports::Srv(Hosts::new()),
+            ports: Ports::Srv,
+            known: Hosts::new(),
             config,
         }
     }
@@ -104,11 +110,16 @@ impl Dns {
 
     /// One question, and until when its answer may be believed.
     async fn ask(&mut self, resolver: &TokioResolver) -> (Answer, Outcome) {
+        /// What part of the time is left when it is asked for a missing family; the rest is for
+        /// what has been found by then.
+        const PART: f64 = 0.9;
         let timeout = self.config.timeout;
+        let until = tokio::time::Instant::now() + timeout.mul_f64(PART);
+        let (host, known) = (&self.host, &mut self.known);
         let found = async {
-            match &mut self.ports {
-                Ports::One(port) => addresses(resolver, &self.host, *port).await,
-                Ports::Srv(known) => services(resolver, &self.host, known).await,
+            match self.ports {
+                Ports::One(port) => addresses(resolver, host, port, known, until).await,
+                Ports::Srv => services(resolver, host, known, until).await,
             }
         };
         let error = match tokio::time::timeout(timeout, found).await {
@@ -175,16 +186,25 @@ fn tune(options: &mut ResolverOpts, config: Config) {
 /// What is known, and until when.
 type Found = (Vec<Endpoint>, Instant);
 
-/// All addresses of a name, in order, each once.
-async fn addresses(resolver: &TokioResolver, host: &str, port: u16) -> Result<Found, NetError> {
-    let found = resolver.lookup_ip(host).await?;
+/// All addresses of a name, in order, each once. A family that cannot be asked for keeps those of
+/// `known`.
+async fn addresses(
+    resolver: &TokioResolver,
+    host: &str,
+    port: u16,
+    known: &mut Hosts,
+    until: tokio::time::Instant,
+) -> Result<Found, NetError> {
+    let found = Host::look_up(resolver, host, known, until).await?;
     let mut endpoints: Vec<Endpoint> = found
+        .ips
         .iter()
-        .map(|ip| Endpoint::new(SocketAddr::from((ip, port))))
+        .map(|ip| Endpoint::new(SocketAddr::from((*ip, port))))
         .collect();
     endpoints.sort_by(|a, b| a.address.cmp(&b.address));
     endpoints.dedup();
-    Ok((endpoints, found.valid_until()))
+    *known = Hosts::from([(found.name, found.ips)]);
+    Ok((endpoints, found.valid_until))
 }
 
 /// The endpoints of the preferred SRV records that lead to an address. A target that cannot be
@@ -193,6 +213,7 @@ async fn services(
     resolver: &TokioResolver,
     name: &str,
     known: &mut Hosts,
+    until: tokio::time::Instant,
 ) -> Result<Found, NetError> {
     /// How many targets are asked for at the same time.
     const CONCURRENCY: usize = 16;
@@ -210,27 +231,29 @@ async fn services(
                 None => missing.push(service.target.clone()),
             }
         }
+        let before = &*known;
         let mut lookups = stream::iter(missing)
             .map(|host| async {
-                let found = resolver.lookup_ip(host.clone()).await;
+                let found = Host::look_up(resolver, &host.to_string(), before, until).await;
                 (host, found)
             })
             .buffer_unordered(CONCURRENCY);
         while let Some((host, found)) = lookups.next().await {
             match found {
                 Ok(found) => {
-                    valid_until = valid_until.min(found.valid_until());
-                    hosts.insert(host, found.iter().collect::<Vec<IpAddr>>());
+                    valid_until = valid_until.min(found.valid_until);
+                    hosts.insert(host, found.ips);
                 }
                 Err(error) => {
-                    let gone = matches!(error, NetError::Dns(DnsError::NoRecordsFound(_)));
-                    if let Some(ips) = known.remove(&host).filter(|_| !gone) {
-                        hosts.insert(host, ips);
+                    let gone = is_absent(&error);
+                    if let Some(ips) = before.get(&host).filter(|_| !gone) {
+                        hosts.insert(host, ips.clone());
                     }
                     last = Some(error);
                 }
             }
         }
+        drop(lookups);
         let endpoints = srv::endpoints(&services, &hosts);
         if !endpoints.is_empty() {
             *known = hosts;

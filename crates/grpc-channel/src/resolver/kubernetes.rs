@@ -7,6 +7,7 @@
 mod slices;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,8 @@ use super::{Publisher, Resolve, ResolveError};
 /// lost stays unseen, and with it the age of the view while all is well.
 const RELIST: Duration = Duration::from_mins(5);
 
-/// How often it is tried whether the watch is permitted by now, or a cluster is there.
+/// How often it is tried, unless it is set, whether the watch is permitted by now, or a cluster is
+/// there.
 const TRY_AGAIN: Duration = Duration::from_mins(1);
 
 /// How long one request to the API server may take; a watch is no such request.
@@ -47,14 +49,16 @@ pub(crate) enum Port {
 /// `kubectl`.
 ///
 /// Pods take calls while they are ready and do not terminate. When the watch is denied, it asks DNS
-/// for `service.namespace.svc` (or for the SRV records of a named port) instead.
+/// for `service.namespace.svc` (or for the SRV records of a named port) instead, as the channel's
+/// builder says about DNS, until the watch is permitted.
 pub struct EndpointSlices {
     /// Without one it is looked for in the environment.
     client: Option<Client>,
     namespace: String,
     service: String,
     port: Port,
-    dns: dns::Config,
+    dns_server: Option<SocketAddr>,
+    try_again: Duration,
 }
 
 /// Why a watch ended.
@@ -102,17 +106,29 @@ impl EndpointSlices {
         Self::at(Some(client), namespace.into(), service.into(), port)
     }
 
-    /// With the configuration that the environment has.
-    pub(crate) fn inferred(
-        namespace: String,
-        service: String,
-        port: Port,
-        dns: dns::Config,
-    ) -> Self {
+    /// Asks this DNS server, when the watch is denied, instead of those that `resolv.conf` lists.
+    #[must_use]
+    pub fn dns_server(self, server: SocketAddr) -> Self {
         Self {
-            dns,
-            ..Self::at(None, namespace, service, port)
+            dns_server: Some(server),
+            ..self
         }
+    }
+
+    /// How often it is tried whether the watch is permitted by now, while DNS is asked instead: after
+    /// this time and up to a tenth more, at least 10 ms. Default: 1 min.
+    #[must_use]
+    pub fn permission_interval(self, interval: Duration) -> Self {
+        const SHORTEST: Duration = Duration::from_millis(10);
+        Self {
+            try_again: interval.max(SHORTEST),
+            ..self
+        }
+    }
+
+    /// With the configuration that the environment has.
+    pub(crate) fn inferred(namespace: String, service: String, port: Port) -> Self {
+        Self::at(None, namespace, service, port)
     }
 
     fn at(client: Option<Client>, namespace: String, service: String, port: Port) -> Self {
@@ -121,7 +137,8 @@ impl EndpointSlices {
             namespace,
             service,
             port,
-            dns: dns::Config::default(),
+            dns_server: None,
+            try_again: TRY_AGAIN,
         }
     }
 
@@ -186,11 +203,11 @@ impl EndpointSlices {
     }
 
     /// What to ask while EndpointSlices cannot be watched.
-    fn dns(&self) -> Dns {
-        let host = format!("{}.svc", self.name());
+    fn dns(&self, config: dns::Config) -> Dns {
+        let (server, host) = (self.dns_server, format!("{}.svc", self.name()));
         match &self.port {
-            Port::Number(port) => Dns::new(None, host, *port, self.dns),
-            Port::Name(port) => Dns::srv(None, format!("_{port}._tcp.{host}"), self.dns),
+            Port::Number(port) => Dns::new(server, host, *port, config),
+            Port::Name(port) => Dns::srv(server, format!("_{port}._tcp.{host}"), config),
         }
     }
 
@@ -198,7 +215,7 @@ impl EndpointSlices {
     async fn ask_dns(&self, client: Option<&Client>, publisher: &Publisher) {
         let permitted = async {
             loop {
-                tokio::time::sleep(TRY_AGAIN.mul_f64(1.0 + 0.1 * fastrand::f64())).await;
+                tokio::time::sleep(self.try_again.mul_f64(1.0 + 0.1 * fastrand::f64())).await;
                 let client = match client {
                     Some(client) => Ok(client.clone()),
                     None => self.client().await,
@@ -213,7 +230,7 @@ impl EndpointSlices {
             }
         };
         tokio::select! {
-            () = self.dns().run(publisher.share()) => {}
+            () = self.dns(publisher.dns()).run(publisher.share()) => {}
             () = permitted => {
                 tracing::info!(service = %self.name(), "EndpointSlices can be watched again");
             }

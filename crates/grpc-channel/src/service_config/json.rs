@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tonic::Code;
 
+use crate::code::NAMES;
+
 /// A value and where it stands.
 #[derive(Clone, Debug)]
 pub(super) struct At<'a> {
@@ -167,12 +169,12 @@ impl<'a> At<'a> {
         let number = match self.value {
             Value::String(name) => {
                 let name = name.to_ascii_uppercase();
-                CODES.iter().position(|code| *code == name)
+                NAMES.iter().position(|code| *code == name)
             }
             value => value.as_u64().and_then(|number| number.try_into().ok()),
         };
         number
-            .filter(|number| *number < CODES.len())
+            .filter(|number| *number < NAMES.len())
             .and_then(|number| number.try_into().ok())
             .map(Code::from_i32)
             .ok_or_else(|| self.expected("a status code such as \"UNAVAILABLE\" or 14"))
@@ -190,27 +192,6 @@ impl<'a> At<'a> {
         }
     }
 }
-
-/// The names of the codes, each at the place of its number.
-const CODES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
 
 fn parse_duration(text: &str) -> Option<Duration> {
     let number = text.strip_suffix('s')?;

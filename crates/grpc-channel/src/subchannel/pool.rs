@@ -20,7 +20,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Context, Subchannel};
 use crate::backoff::Attempts;
-use crate::transport::{Connection, Driver, Reservation, Room};
+use crate::metrics::OpenConnection;
+use crate::transport::{Connection, Driver, Failure, Reservation, Room};
 
 /// How many connections one replica may get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,13 @@ struct Shared {
     wanted: Notify,
     /// Whether asking is of no use: the last attempt failed, or the pool has ended.
     resting: AtomicBool,
+}
+
+/// What a call finds.
+enum Found {
+    Place(Reservation),
+    /// Every connection is full, and this one has the fewest calls.
+    Line(Connection),
 }
 
 /// Opens connections while it is held. When it is dropped, those beyond the first drain.
@@ -100,34 +108,42 @@ impl Pool {
         1 + self.0.more.load().len()
     }
 
-    /// A place for one call. It waits only while another connection is being opened for it.
-    /// Cancel-safe.
-    pub(crate) async fn reserve(&self) -> Reservation {
+    /// A place for one call. It waits while another connection is being opened for it, or for its
+    /// turn when there are enough. Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// When the connection that it waited for takes no more calls.
+    pub(crate) async fn reserve(&self) -> Result<Reservation, Failure> {
         if self.0.config.max == 1 {
-            return self.0.first.reserve();
+            return self.0.first.reserve().await;
         }
-        if let Some(reservation) = self.try_reserve() {
-            return reservation;
+        let found = match self.try_reserve() {
+            Some(found) => found,
+            None => self.0.room.wait(|| self.try_reserve()).await,
+        };
+        match found {
+            Found::Place(reservation) => Ok(reservation),
+            Found::Line(connection) => connection.reserve().await,
         }
-        self.0.room.wait(|| self.try_reserve()).await
     }
 
-    /// `None` when it is worth while to wait.
-    fn try_reserve(&self) -> Option<Reservation> {
+    /// `None` when it is worth while to wait for another connection.
+    fn try_reserve(&self) -> Option<Found> {
         let Shared { config, first, .. } = &*self.0;
         let more = self.0.more.load();
         // The first that has room, so that the last ones become idle.
         let connections = || std::iter::once(first).chain(more.iter());
         let free = |connection: &Connection| connection.try_reserve(config.max_calls);
         if let Some(reservation) = connections().find_map(free) {
-            return Some(reservation);
+            return Some(Found::Place(reservation));
         }
         if more.len() + 1 < config.max && !self.0.resting.load(Ordering::SeqCst) {
             self.0.wanted.notify_one();
             return None;
         }
         let least = connections().min_by_key(|connection| connection.in_flight());
-        Some(least.unwrap_or(first).reserve())
+        Some(Found::Line(least.unwrap_or(first).clone()))
     }
 
     fn has_room(&self) -> bool {
@@ -196,9 +212,12 @@ async fn grow(pool: Pool, subchannel: Arc<Subchannel>, context: Context, drain: 
                 attempts.succeeded();
                 pool.add(&connection);
                 subchannel.change(&context, |status| status.connections += 1);
-                tokio::spawn(drive(pool.clone(), connection, driver, drain.clone()));
+                let open = context.metrics().connected();
+                let driving = drive(pool.clone(), connection, driver, drain.clone(), open);
+                tokio::spawn(driving);
             }
             Err(cause) => {
+                context.metrics().connection_failed();
                 let wait = attempts.failed(fastrand::f64());
                 tracing::debug!(
                     address = %subchannel.address, %cause, ?wait, "could not connect once more"
@@ -213,11 +232,17 @@ async fn grow(pool: Pool, subchannel: Arc<Subchannel>, context: Context, drain: 
 
 /// Drives a connection beyond the first, until it is not needed or takes no more calls, and then
 /// until its last call has ended.
-async fn drive(pool: Pool, connection: Connection, mut driver: Driver, drain: CancellationToken) {
+async fn drive(
+    pool: Pool,
+    connection: Connection,
+    mut driver: Driver,
+    drain: CancellationToken,
+    open: OpenConnection,
+) {
     tokio::select! {
-        _ = driver.until_closing() => {}
-        () = drain.cancelled() => {}
-        () = idle(&connection, pool.0.config.idle) => {}
+        cause = driver.until_closing() => open.lost(&cause),
+        () = drain.cancelled() => open.closed(),
+        () = idle(&connection, pool.0.config.idle) => open.closed(),
     }
     pool.remove(&connection);
     drop((connection, pool));

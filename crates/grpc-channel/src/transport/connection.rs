@@ -15,9 +15,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::disconnect::Disconnect;
 use super::driver::{Driver, KeepaliveDriver, ending};
 use super::keepalive::Keepalive;
+use super::line::{Closed, Line};
 use super::metered::Metered;
 use super::room::Room;
 use super::socket::{Loss, Socket};
+use super::stream_error::Failure;
 use crate::resolver::Address;
 
 /// What a peer may send on one stream before it is read: enough for 100 MB/s at 10 ms of round trip.
@@ -45,11 +47,11 @@ struct Shared {
 }
 
 /// What the calls and the driver tell each other. It does not keep the connection open.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gauge {
     pub(super) in_flight: AtomicUsize,
-    /// How many streams the peer allows at the same time, as the driver saw last.
-    pub(super) max_streams: AtomicUsize,
+    /// Where calls wait while there are as many as the peer allows.
+    pub(super) line: Line,
     /// Who is told that a call has ended.
     pub(super) room: OnceLock<Arc<Room>>,
     /// Makes the driver look whether the connection still takes calls.
@@ -59,9 +61,13 @@ pub(super) struct Gauge {
     pub(super) given_up: Loss,
 }
 
-/// Counts one call as in flight for as long as it lives.
+/// Counts one call as in flight for as long as it lives, and gives its place back.
 #[derive(Debug)]
-pub(super) struct InFlight(Arc<Gauge>);
+pub(super) struct InFlight {
+    gauge: Arc<Gauge>,
+    /// Whether it has left the line for a place.
+    placed: bool,
+}
 
 /// A place for one call on a connection.
 #[derive(Debug)]
@@ -98,9 +104,11 @@ pub(super) async fn establish(
         .map_err(|cause| loss.get().cloned().unwrap_or(cause))?;
 
     let gauge = Arc::new(Gauge {
-        max_streams: AtomicUsize::new(sender.current_max_send_streams()),
+        in_flight: AtomicUsize::new(0),
+        line: Line::new(sender.current_max_send_streams()),
+        room: OnceLock::new(),
+        doubt: AtomicWaker::new(),
         given_up: loss,
-        ..Gauge::default()
     });
     let driver = Driver {
         connection,
@@ -160,42 +168,54 @@ impl Connection {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Tells `room` of every call that ends from now on, and watches how many streams the peer
-    /// allows.
+    /// Tells `room` of every call that ends from now on.
     pub(crate) fn share(&self, room: Arc<Room>) {
         // Nobody else does this to a new connection.
         let _ = self.0.gauge.room.set(room);
-        self.doubt();
     }
 
-    /// A place for one more call; beyond what the peer allows it waits for its turn.
-    pub(crate) fn reserve(&self) -> Reservation {
-        self.0.gauge.in_flight.fetch_add(1, Ordering::SeqCst);
-        self.reserved()
+    /// A place for one more call; beyond what the peer allows it waits for its turn. Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// When the connection takes no more calls.
+    pub(crate) async fn reserve(&self) -> Result<Reservation, Failure> {
+        let mut in_flight = InFlight::new(&self.0.gauge);
+        let entered = self.0.gauge.line.enter().await;
+        entered.map_err(|Closed| Failure::too_late(self.address()))?;
+        in_flight.placed = true;
+        Ok(self.reserved(in_flight))
     }
 
     /// Whether there are fewer calls than `most` and than the peer allows.
     pub(crate) fn has_room(&self, most: usize) -> bool {
-        let max = self.0.gauge.max_streams.load(Ordering::Relaxed);
-        self.in_flight() < most.min(max)
+        self.in_flight() < most && self.0.gauge.line.has_place()
     }
 
     /// A place for one more call, if there are fewer than `most` and than the peer allows.
     pub(crate) fn try_reserve(&self, most: usize) -> Option<Reservation> {
         let gauge = &self.0.gauge;
-        let most = most.min(gauge.max_streams.load(Ordering::Relaxed));
-        let take = |calls: usize| (calls < most).then_some(calls + 1);
-        gauge
+        if !gauge.line.try_enter() {
+            return None;
+        }
+        let one_more = |calls: usize| (calls < most).then_some(calls + 1);
+        let counted = gauge
             .in_flight
-            .try_update(Ordering::SeqCst, Ordering::SeqCst, take)
-            .ok()?;
-        Some(self.reserved())
+            .try_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
+        if counted.is_err() {
+            gauge.line.leave();
+            return None;
+        }
+        Some(self.reserved(InFlight {
+            gauge: gauge.clone(),
+            placed: true,
+        }))
     }
 
-    fn reserved(&self) -> Reservation {
+    fn reserved(&self, in_flight: InFlight) -> Reservation {
         Reservation {
             connection: self.clone(),
-            in_flight: InFlight(self.0.gauge.clone()),
+            in_flight,
         }
     }
 }
@@ -212,17 +232,28 @@ impl Gauge {
 // === impl InFlight ===
 
 impl InFlight {
+    fn new(gauge: &Arc<Gauge>) -> Self {
+        gauge.in_flight.fetch_add(1, Ordering::SeqCst);
+        Self {
+            gauge: gauge.clone(),
+            placed: false,
+        }
+    }
+
     /// Why the connection was given up, if it was.
     pub(super) fn given_up(&self) -> Option<&Disconnect> {
-        self.0.given_up.get()
+        self.gauge.given_up.get()
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
-        if let Some(room) = self.0.room.get() {
-            room.freed();
+        self.gauge.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if self.placed {
+            self.gauge.line.leave();
+            if let Some(room) = self.gauge.room.get() {
+                room.freed();
+            }
         }
     }
 }

@@ -45,6 +45,10 @@ pub enum Disconnect {
         /// What failed.
         reason: TlsFailure,
     },
+    /// The operating system gave the connection up, because the peer's host no longer acknowledges
+    /// what it is sent.
+    #[error("connection timed out")]
+    TimedOut,
     /// Another error of the operating system.
     #[error("{0}")]
     Io(String),
@@ -74,6 +78,7 @@ impl Disconnect {
             io::ErrorKind::ConnectionRefused => Self::Refused,
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Self::Reset,
             io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => Self::Closed,
+            io::ErrorKind::TimedOut => Self::TimedOut,
             _ => Self::Io(error.to_string()),
         }
     }

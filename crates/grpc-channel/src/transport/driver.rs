@@ -58,25 +58,32 @@ impl Driver {
     /// Drives the connection until it takes no more calls, and says why. Calls in flight may still
     /// run after that; [`finish`](Self::finish) sees them through. Cancel-safe.
     pub(crate) async fn until_closing(&mut self) -> Disconnect {
-        poll_fn(|cx| {
+        let cause = poll_fn(|cx| {
             self.gauge.doubt.register(cx.waker());
-            if let Poll::Ready(ended) = self.poll_drive(cx) {
-                return Poll::Ready(ended);
+            let driven = self.poll_drive(cx);
+            if let Poll::Ready(ended) = &driven
+                && *ended != Disconnect::Closed
+            {
+                return driven;
             }
+            // A GOAWAY also ends a connection without calls, and only the handle tells of it then.
             match self.probe.as_mut().map(|probe| probe.poll_ready(cx)) {
                 Some(Poll::Ready(Err(error))) => {
                     Poll::Ready(self.gauge.cause(Disconnect::from_h2(&error)))
                 }
-                _ => Poll::Pending,
+                _ => driven,
             }
-        })
-        .await
+        });
+        let cause = cause.await;
+        self.gauge.line.close();
+        cause
     }
 
     /// Drives the connection until the last call has ended and nobody holds its [`Connection`] any
     /// more; h2 then says GOAWAY to the peer and closes. A peer that does not read that is left.
     pub(crate) async fn finish(mut self) {
         self.probe = None;
+        self.gauge.line.close();
         loop {
             let ended = poll_fn(|cx| self.poll_drive(cx));
             let ended = tokio::time::timeout(GOODBYE, ended).await.is_ok();
@@ -90,13 +97,11 @@ impl Driver {
         if let Poll::Ready(ended) = Pin::new(&mut self.connection).poll(cx) {
             return Poll::Ready(self.gauge.cause(ending(ended)));
         }
-        if let Some(room) = self.gauge.room.get()
-            && let Some(probe) = &self.probe
+        if let Some(probe) = &self.probe
+            && self.gauge.line.allow(probe.current_max_send_streams())
+            && let Some(room) = self.gauge.room.get()
         {
-            let max = probe.current_max_send_streams();
-            if self.gauge.max_streams.swap(max, Ordering::Relaxed) != max {
-                room.changed();
-            }
+            room.changed();
         }
         match &mut self.keepalive {
             Some(keepalive) => keepalive.poll(cx, &self.gauge.in_flight).map(|cause| {

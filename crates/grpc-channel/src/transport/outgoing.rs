@@ -12,6 +12,7 @@ use super::connection::Reservation;
 use super::response::ResponseBody;
 use super::stream_error::Failure;
 use crate::call::{Cursor, Outgoing};
+use crate::metrics::Sent;
 
 // === impl Reservation ===
 
@@ -24,6 +25,7 @@ impl Reservation {
         self,
         head: http::Request<()>,
         request: Outgoing<'_>,
+        sent: Sent,
     ) -> Result<http::Response<ResponseBody>, Failure> {
         let Self {
             connection,
@@ -61,11 +63,11 @@ impl Reservation {
         let (pump, ended) = match (ended, request) {
             (Some(ended), _) => (None, ended),
             (None, Outgoing::Complete(frames)) => {
-                write(stream, frames);
+                write(stream, frames, sent);
                 (None, response.await)
             }
             (None, Outgoing::Streaming(cursor)) => {
-                let pump = AbortOnDropHandle::new(tokio::spawn(pump(cursor, stream)));
+                let pump = AbortOnDropHandle::new(tokio::spawn(pump(cursor, stream, sent)));
                 let ended = response.await;
                 (Some(pump), ended)
             }
@@ -87,10 +89,13 @@ impl Reservation {
 }
 
 /// Writes frames that are all there. Errors are left to the response, which has the same one.
-fn write(mut stream: SendStream<Bytes>, frames: &[Bytes]) {
+fn write(mut stream: SendStream<Bytes>, frames: &[Bytes], mut sent: Sent) {
     let Some((last, others)) = frames.split_last() else {
         return;
     };
+    for frame in frames {
+        sent.count(frame);
+    }
     for frame in others {
         let _ = stream.send_data(frame.clone(), false);
     }
@@ -98,7 +103,7 @@ fn write(mut stream: SendStream<Bytes>, frames: &[Bytes]) {
 }
 
 /// Writes frames as they are made, no faster than the peer takes them.
-async fn pump(mut frames: Cursor, mut stream: SendStream<Bytes>) {
+async fn pump(mut frames: Cursor, mut stream: SendStream<Bytes>, mut sent: Sent) {
     loop {
         stream.reserve_capacity(1);
         while stream.capacity() == 0 {
@@ -117,6 +122,7 @@ async fn pump(mut frames: Cursor, mut stream: SendStream<Bytes>) {
         match next.await {
             None => return,
             Some(Some(Ok(frame))) => {
+                sent.count(&frame);
                 if stream.send_data(frame, false).is_err() {
                     return;
                 }

@@ -173,6 +173,9 @@ impl Live {
         };
         Poll::Ready(match part {
             Part::Data(data) => {
+                if let Some(committed) = &mut self.committed {
+                    committed.guard.received(&data);
+                }
                 let limit = self.committed.as_mut().and_then(|c| c.limit.as_mut());
                 match limit.map(|limit| limit.check(&data)) {
                     Some(Err(status)) => Some(Err(status)),

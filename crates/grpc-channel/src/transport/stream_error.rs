@@ -42,6 +42,14 @@ impl Failure {
         }
     }
 
+    /// The connection ended before it was the call's turn.
+    pub(super) fn too_late(address: &Address) -> Self {
+        Self {
+            status: unavailable(address, &Disconnect::Closed),
+            progress: Progress::NotSent,
+        }
+    }
+
     /// The connection took no stream.
     pub(super) fn not_sent(error: &h2::Error, address: &Address) -> Self {
         Self {

@@ -8,7 +8,7 @@ use crate::client::requests;
 use crate::messages::{StreamingOutputCallRequest, StreamingOutputCallResponse};
 use crate::peer::ready;
 use crate::streams::{REQUESTS, RESPONSES};
-use crate::{Client, interop, wait_until};
+use crate::{Client, standard_case, wait_until};
 
 /// How often the case of the deadline is repeated: both ends watch it, and the server's reset may
 /// come before the client's timer fires.
@@ -16,7 +16,7 @@ const RACES: usize = 50;
 
 #[tokio::test]
 async fn timeout_on_sleeping_server() {
-    interop(async |go| {
+    standard_case(async |go| {
         let server = go.serve(&[]).await;
         let channel = server.channel();
         // The deadline is the server's to miss, not the connection's.
@@ -41,7 +41,7 @@ async fn timeout_on_sleeping_server() {
 
 #[tokio::test]
 async fn cancel_after_begin() {
-    interop(async |go| {
+    standard_case(async |go| {
         let server = go.serve(&[]).await;
         let channel = server.channel();
         ready(&channel, 1).await;
@@ -64,7 +64,7 @@ async fn cancel_after_begin() {
 
 #[tokio::test]
 async fn cancel_after_first_response() {
-    interop(async |go| {
+    standard_case(async |go| {
         let server = go.serve(&[]).await;
         let client = Client::new(&server.channel());
         let (sender, stream) = requests();

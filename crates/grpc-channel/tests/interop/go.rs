@@ -9,6 +9,8 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
+#[cfg(feature = "tls")]
+use crate::identity::Identity;
 use crate::wait::bounded;
 
 /// How long the download of the module's dependencies may take, and the build after it.
@@ -19,6 +21,9 @@ const BUILD: Duration = Duration::from_mins(10);
 #[derive(Debug)]
 pub(crate) struct Go {
     pub(crate) program: PathBuf,
+    /// How the servers that it starts prove who they are; `None` is plaintext.
+    #[cfg(feature = "tls")]
+    pub(crate) identity: Option<Identity>,
 }
 
 /// Why there is no program, on a machine that lacks what is needed to build it. A program that does
@@ -42,6 +47,13 @@ pub(crate) async fn interop(test: impl AsyncFnOnce(&Go)) {
     }
 }
 
+/// Runs one of the standard cases in plaintext and, with the feature `tls`, once more over TLS.
+pub(crate) async fn standard_case(test: impl AsyncFn(&Go)) {
+    interop(async |go| test(go).await).await;
+    #[cfg(feature = "tls")]
+    interop(async |go| test(&go.over_tls()).await).await;
+}
+
 /// The test harness shows what a passing test writes to the handle, but not what it prints.
 fn skipped(why: &Missing) {
     let thread = std::thread::current();
@@ -52,6 +64,15 @@ fn skipped(why: &Missing) {
 // === impl Go ===
 
 impl Go {
+    /// The same program, whose servers speak TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) fn over_tls(&self) -> Self {
+        Self {
+            program: self.program.clone(),
+            identity: Some(Identity::new()),
+        }
+    }
+
     async fn build() -> Result<Self, Missing> {
         match go(["mod", "download"], DOWNLOAD).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Missing::Go),
@@ -78,7 +99,11 @@ impl Go {
             text(&built)
         );
         std::fs::rename(&fresh, &program).expect("the folder for temporary files is writable");
-        Ok(Self { program })
+        Ok(Self {
+            program,
+            #[cfg(feature = "tls")]
+            identity: None,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! The peer is the Go program in `interop/`, built once by the first test. Where Go is not to be had
 //! every test says SKIPPED, with the reason, and passes; [`go::interop`] decides that. The cases know
-//! a [`client::Client`] only, and [`peer::Peer::builder`] alone knows how a peer is reached.
+//! a [`client::Client`] only (with the feature `tls` they run in plaintext and over TLS), and [`peer::Peer::builder`] alone knows how a peer is reached.
 //!
 //! [interop test cases]: https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md
 
@@ -18,6 +18,8 @@ mod cancellation;
 mod client;
 mod go;
 mod health;
+#[cfg(feature = "tls")]
+mod identity;
 mod keepalive;
 mod load;
 mod messages;
@@ -33,5 +35,5 @@ mod unary;
 mod wait;
 
 use self::client::Client;
-use self::go::interop;
+use self::go::{interop, standard_case};
 use self::wait::wait_until;

@@ -8,7 +8,7 @@ use crate::messages::{
     SimpleRequest, SimpleResponse, StreamingOutputCallRequest, StreamingOutputCallResponse,
 };
 use crate::unary::{LARGE_REQUEST, LARGE_RESPONSE};
-use crate::{Client, interop};
+use crate::{Client, standard_case};
 
 const INITIAL: &str = "x-grpc-test-echo-initial";
 const INITIAL_VALUE: &str = "test_initial_metadata_value";
@@ -34,7 +34,7 @@ fn assert_echoed(header: &MetadataMap, trailer: &MetadataMap) {
 
 #[tokio::test]
 async fn custom_metadata() {
-    interop(async |go| {
+    standard_case(async |go| {
         let server = go.serve(&[]).await;
         let client = Client::new(&server.channel());
 

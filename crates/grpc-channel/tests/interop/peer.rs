@@ -9,6 +9,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::go::Go;
+#[cfg(feature = "tls")]
+use crate::identity::Identity;
 use crate::messages::descriptors;
 use crate::wait_until;
 
@@ -17,6 +19,9 @@ use crate::wait_until;
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
+    /// What a client must trust; `None` is plaintext.
+    #[cfg(feature = "tls")]
+    tls: Option<grpc_channel::Tls>,
     child: Child,
     commands: ChildStdin,
     events: Lines<BufReader<ChildStdout>>,
@@ -55,9 +60,11 @@ pub(crate) async fn ready(channel: &Channel, count: usize) {
 impl Go {
     /// Starts a server with these flags, on a free port unless they say otherwise.
     pub(crate) async fn serve(&self, flags: &[&str]) -> Peer {
-        let mut child = Command::new(&self.program)
-            .arg("serve")
-            .args(flags)
+        let mut command = Command::new(&self.program);
+        command.arg("serve").args(flags);
+        #[cfg(feature = "tls")]
+        command.args(self.identity.iter().flat_map(Identity::flags));
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -72,6 +79,8 @@ impl Go {
             .expect("a server's first line is its address");
         Peer {
             address,
+            #[cfg(feature = "tls")]
+            tls: self.identity.as_ref().map(Identity::tls),
             child,
             commands,
             events,
@@ -89,7 +98,12 @@ async fn next_line(lines: &mut Lines<BufReader<ChildStdout>>) -> String {
 impl Peer {
     /// How this server is reached, with nothing else set but which methods are idempotent.
     pub(crate) fn builder(&self) -> Builder {
-        to([self])
+        let builder = to([self]);
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return builder.tls(tls.clone());
+        }
+        builder
     }
 
     /// A channel with the defaults.

@@ -6,14 +6,14 @@ use tokio::task::JoinSet;
 
 use crate::peer::Event;
 use crate::unary::do_large_unary;
-use crate::{Client, interop};
+use crate::{Client, standard_case};
 
 const WORKERS: usize = 4;
 const ITERATIONS_EACH: usize = 25;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rpc_soak() {
-    interop(async |go| {
+    standard_case(async |go| {
         let server = go.serve(&[]).await;
         let client = Client::new(&server.channel());
         let mut workers = JoinSet::new();
@@ -32,7 +32,7 @@ async fn rpc_soak() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn channel_soak() {
-    interop(async |go| {
+    standard_case(async |go| {
         let mut server = go.serve(&["-report-connections"]).await;
         let mut workers = JoinSet::new();
         for _ in 0..WORKERS {

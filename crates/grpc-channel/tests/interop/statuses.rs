@@ -4,7 +4,7 @@ use tonic::{Code, Status};
 
 use crate::client::Duplex;
 use crate::messages::{EchoStatus, SimpleRequest, StreamingOutputCallRequest};
-use crate::{Client, interop};
+use crate::{Client, standard_case};
 
 fn assert_unknown(status: &Status, message: &str) {
     assert_eq!(
@@ -23,7 +23,7 @@ fn unknown(message: &str) -> EchoStatus {
 
 #[tokio::test]
 async fn status_code_and_message() {
-    interop(async |go| {
+    standard_case(async |go| {
         let server = go.serve(&[]).await;
         let client = Client::new(&server.channel());
         let message = "test status message";
@@ -44,7 +44,7 @@ async fn status_code_and_message() {
 
 #[tokio::test]
 async fn special_status_message() {
-    interop(async |go| {
+    standard_case(async |go| {
         let server = go.serve(&[]).await;
         let client = Client::new(&server.channel());
         let message = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n";

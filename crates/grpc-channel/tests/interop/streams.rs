@@ -7,7 +7,7 @@ use crate::client::Duplex;
 use crate::messages::{
     StreamingInputCallRequest, StreamingOutputCallRequest, StreamingOutputCallResponse,
 };
-use crate::{Client, interop};
+use crate::{Client, standard_case};
 
 /// The sizes that the description of the cases gives.
 pub(crate) const REQUESTS: [usize; 4] = [27_182, 8, 1_828, 45_904];
@@ -18,7 +18,7 @@ const AGGREGATED: i32 = 74_922;
 
 #[tokio::test]
 async fn client_streaming() {
-    interop(async |go| {
+    standard_case(async |go| {
         let server = go.serve(&[]).await;
         let client = Client::new(&server.channel());
         let requests = stream::iter(REQUESTS.map(StreamingInputCallRequest::sized));
@@ -31,7 +31,7 @@ async fn client_streaming() {
 
 #[tokio::test]
 async fn server_streaming() {
-    interop(async |go| {
+    standard_case(async |go| {
         let server = go.serve(&[]).await;
         let client = Client::new(&server.channel());
         let request = StreamingOutputCallRequest::asking_for(&RESPONSES);
@@ -55,7 +55,7 @@ async fn server_streaming() {
 
 #[tokio::test]
 async fn ping_pong() {
-    interop(async |go| {
+    standard_case(async |go| {
         let server = go.serve(&[]).await;
         let client = Client::new(&server.channel());
         let mut messages = REQUESTS.into_iter().zip(RESPONSES).map(|(request, size)| {
@@ -89,7 +89,7 @@ async fn ping_pong() {
 
 #[tokio::test]
 async fn empty_stream() {
-    interop(async |go| {
+    standard_case(async |go| {
         let server = go.serve(&[]).await;
         let client = Client::new(&server.channel());
         let response = client.full_duplex_call(Request::new(stream::empty())).await;

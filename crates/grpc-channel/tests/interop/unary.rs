@@ -3,7 +3,7 @@
 use tonic::Code;
 
 use crate::messages::{SERVICE, SimpleRequest, SimpleResponse};
-use crate::{Client, interop};
+use crate::{Client, standard_case};
 
 /// The sizes that the description of the cases gives.
 pub(crate) const LARGE_REQUEST: usize = 271_828;
@@ -22,7 +22,7 @@ pub(crate) async fn do_large_unary(client: &Client) {
 
 #[tokio::test]
 async fn empty_unary() {
-    interop(async |go| {
+    standard_case(async |go| {
         let server = go.serve(&[]).await;
         let client = Client::new(&server.channel());
         let response = client.empty_call().await;
@@ -33,7 +33,7 @@ async fn empty_unary() {
 
 #[tokio::test]
 async fn large_unary() {
-    interop(async |go| {
+    standard_case(async |go| {
         let server = go.serve(&[]).await;
         do_large_unary(&Client::new(&server.channel())).await;
     })
@@ -42,7 +42,7 @@ async fn large_unary() {
 
 #[tokio::test]
 async fn unimplemented_method() {
-    interop(async |go| {
+    standard_case(async |go| {
         let server = go.serve(&[]).await;
         let client = Client::new(&server.channel());
         let status = client.unimplemented_call(SERVICE).await.unwrap_err();
@@ -53,12 +53,25 @@ async fn unimplemented_method() {
 
 #[tokio::test]
 async fn unimplemented_service() {
-    interop(async |go| {
+    standard_case(async |go| {
         let server = go.serve(&[]).await;
         let client = Client::new(&server.channel());
         let service = "grpc.testing.UnimplementedService";
         let status = client.unimplemented_call(service).await.unwrap_err();
         assert_eq!(status.code(), Code::Unimplemented, "{status}");
+    })
+    .await;
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_server_that_speaks_tls_answers_no_plaintext() {
+    crate::interop(async |go| {
+        let server = go.over_tls().serve(&[]).await;
+        let channel = crate::peer::to([&server]).connect().unwrap();
+        let status = Client::new(&channel).empty_call().await;
+        let status = status.expect_err("the server must be one that really speaks TLS");
+        assert_eq!(status.code(), Code::Unavailable, "{status}");
     })
     .await;
 }

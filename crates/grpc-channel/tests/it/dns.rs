@@ -1,7 +1,7 @@
 //! A DNS server on loopback, over UDP and TCP, whose answer a test changes at run time.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,8 +47,8 @@ pub(crate) struct Server {
 struct Zone {
     answer: Mutex<Answer>,
     services: Mutex<Vec<Service>>,
-    /// Whether a question for IPv6 addresses gets no answer, as from some middleboxes.
-    silent_for_ipv6: AtomicBool,
+    /// What questions of one kind get instead, as from some middleboxes.
+    exception: Mutex<Option<(RecordType, Answer)>>,
     queries: AtomicUsize,
     tcp_queries: AtomicUsize,
 }
@@ -107,7 +107,7 @@ impl Server {
         let zone = Arc::new(Zone {
             answer: Mutex::new(Answer::NxDomain),
             services: Mutex::default(),
-            silent_for_ipv6: false.into(),
+            exception: Mutex::default(),
             queries: AtomicUsize::new(0),
             tcp_queries: AtomicUsize::new(0),
         });
@@ -137,14 +137,20 @@ impl Server {
         format!("dns+srv://{}/{name}", self.address)
     }
 
-    /// Answers no question for IPv6 addresses any more.
-    pub(crate) fn be_silent_for_ipv6(&self) {
-        self.zone.silent_for_ipv6.store(true, Ordering::SeqCst);
+    /// Answers questions of one kind in a way of their own.
+    pub(crate) fn except(&self, exception: impl Into<Option<(RecordType, Answer)>>) {
+        *self.zone.exception.lock().unwrap() = exception.into();
     }
 
     /// A target that asks this server.
     pub(crate) fn target(&self, name: &str, port: u16) -> String {
         format!("dns://{}/{name}:{port}", self.address)
+    }
+
+    /// Where it listens.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// How often IPv4 addresses were asked for.
@@ -193,10 +199,11 @@ impl RequestHandler for Handler {
             metadata,
             counts: HeaderCounts::default(),
         });
-        if kind == RecordType::AAAA && self.0.silent_for_ipv6.load(Ordering::SeqCst) {
-            return none;
-        }
-        let answer = self.0.answer.lock().unwrap().clone();
+        let exception = self.0.exception.lock().unwrap().clone();
+        let answer = match exception.filter(|(exempt, _)| *exempt == kind) {
+            Some((_, answer)) => answer,
+            None => self.0.answer.lock().unwrap().clone(),
+        };
         let mut records = Vec::new();
         let mut additional = Vec::new();
         let services = self.0.services.lock().unwrap().clone();

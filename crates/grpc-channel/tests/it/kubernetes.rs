@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use self::api::Api;
+use crate::dns::{Answer, Server};
 use crate::echo::{Client, Method};
 use crate::load::{Load, burst};
 use crate::loss::BACKOFF;
@@ -185,6 +186,58 @@ async fn a_watch_that_is_denied_falls_back_to_dns() {
         assert!(said.contains("echo.default.svc"), "{said}");
         assert!(!said.contains("Forbidden"), "{said}");
         assert_eq!(api.watches(), 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dns_is_asked_as_the_builder_says_until_the_watch_is_permitted() {
+    bounded(async {
+        let replicas = replicas::<2>().await;
+        let [a, b] = &replicas;
+        let (api, dns) = (Api::start().await, Server::start().await);
+        api.fault(Some(403));
+        api.apply("echo-1", &json!([pod(b)]));
+        dns.answer(Answer::Silence);
+        let often = Duration::from_millis(50);
+        let slices = EndpointSlices::new(api.client(), "default", "echo", PORT)
+            .dns_server(dns.address())
+            .permission_interval(often);
+        let channel = builder(format!("k8s:///echo.default:{PORT}"))
+            .dns_timeout(Duration::from_millis(300))
+            .dns_interval(often, often)
+            .backoff(BACKOFF)
+            .connect_with(slices)
+            .unwrap();
+        let client = Client::new(&channel);
+        let status = client.call(Method::Add).await.unwrap_err();
+        let expected = "no DNS server answered for echo.default.svc within 300ms";
+        let said = status.message();
+        assert!(said.ends_with(expected), "{said}");
+        dns.answer(Answer::addresses([a.address.ip()]));
+        addresses(&channel, [a]).await;
+        ready(&channel, 1).await;
+        let load = Load::start(&channel, Method::Add, 2);
+        load.answers(50).await;
+
+        api.fault(None);
+        addresses(&channel, [b]).await;
+        wait_until("the pods are watched again", || api.watches() == 1).await;
+        load.answers(50).await;
+        let queries = dns.queries();
+        for pods in [json!([pod(a), pod(b)]), json!([pod(b)]), json!([pod(a)])] {
+            let count = pods.as_array().map_or(0, Vec::len);
+            api.apply("echo-1", &pods);
+            wait_until("the watch tells of the change", || {
+                channel.stats().subchannels.len() == count
+            })
+            .await;
+            load.answers(50).await;
+        }
+        addresses(&channel, [a]).await;
+        assert_eq!(dns.queries(), queries, "DNS is not asked any more");
+        let tally = load.stop().await;
+        assert!(tally.failures.is_empty(), "{:?}", tally.failures);
     })
     .await;
 }

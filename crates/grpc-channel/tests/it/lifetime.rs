@@ -12,7 +12,7 @@ use crate::raw::Listener;
 use crate::replica::{PORT, Replica, builder, ready, replicas, to};
 use crate::{bounded, wait_until};
 
-fn tasks() -> usize {
+pub(crate) fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
 }
 

@@ -15,6 +15,7 @@ mod credentials;
 mod deadlines;
 mod dns;
 mod echo;
+mod failover;
 mod frames;
 mod health;
 mod hedging;
@@ -25,6 +26,8 @@ mod kubernetes;
 mod lifetime;
 mod load;
 mod loss;
+#[cfg(feature = "otel")]
+mod metrics;
 mod names;
 mod outliers;
 mod pick_first;

@@ -1,9 +1,10 @@
 //! What DNS says, and what becomes of the calls when it changes its mind.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use grpc_channel::{Builder, Channel};
+use hickory_proto::rr::RecordType;
 
 use crate::dns::{Answer, Server};
 use crate::echo::{Client, Method};
@@ -168,10 +169,59 @@ async fn a_name_server_that_ignores_ipv6_does_not_hide_the_ipv4_addresses() {
     bounded(async {
         let replicas = replicas::<2>().await;
         let dns = Server::start().await;
-        dns.be_silent_for_ipv6();
+        dns.except((RecordType::AAAA, Answer::Silence));
         dns.answer(Answer::addresses(replicas.iter().map(ip)));
         let channel = to_name(&dns).connect().unwrap();
         ready(&channel, 2).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_family_of_addresses_that_cannot_be_asked_for_keeps_those_that_were_known() {
+    /// Nobody need listen there.
+    const IPV6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    bounded(async {
+        let replicas = replicas::<2>().await;
+        let [one, other] = [ip(&replicas[0]), ip(&replicas[1])];
+        let known = |ips: &[IpAddr]| {
+            let mut known: Vec<SocketAddr> = ips.iter().map(|ip| (*ip, PORT).into()).collect();
+            known.sort();
+            known
+        };
+        for failure in [Answer::ServFail, Answer::Silence] {
+            let dns = Server::start().await;
+            dns.answer(Answer::addresses([one, IPV6]));
+            let channel = to_name(&dns).connect().unwrap();
+            let addresses = async |expected: &[IpAddr]| {
+                let expected = known(expected);
+                wait_until(format!("{failure:?} leaves {expected:?}"), || {
+                    let stats = channel.stats();
+                    let addresses = stats.subchannels.iter().map(|s| s.address.clone());
+                    addresses.eq(expected
+                        .iter()
+                        .copied()
+                        .map(grpc_channel::resolver::Address::from))
+                })
+                .await;
+            };
+            addresses(&[one, IPV6]).await;
+            // The change of the other family shows that the answer without this one was heeded.
+            dns.except((RecordType::AAAA, failure.clone()));
+            dns.answer(Answer::addresses([other, IPV6]));
+            addresses(&[other, IPV6]).await;
+            dns.except((RecordType::AAAA, Answer::Empty));
+            addresses(&[other]).await;
+
+            dns.except(None);
+            addresses(&[other, IPV6]).await;
+            dns.except((RecordType::A, failure.clone()));
+            dns.answer(Answer::addresses([one, IPV6]));
+            let before = dns.queries();
+            wait_until("it was asked again", || dns.queries() > before + 2).await;
+            let tally = burst(&channel, Method::Add, 2, 10).await;
+            assert_eq!(tally.answered[&replicas[1].name], 10);
+        }
     })
     .await;
 }

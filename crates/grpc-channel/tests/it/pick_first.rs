@@ -10,7 +10,7 @@ use crate::echo::{Client, Method, served_by};
 use crate::load::{Load, burst};
 use crate::loss::BACKOFF;
 use crate::raw::Listener;
-use crate::replica::{PORT, Replica, builder, replicas, to};
+use crate::replica::{PORT, Replica, builder, ready, replicas, to};
 use crate::{bounded, wait_until};
 
 fn pick_first(builder: Builder) -> Builder {
@@ -136,6 +136,31 @@ async fn when_no_address_works_calls_fail_until_one_does() {
         wait_until("it is found", || channel.stats().state == State::Ready).await;
         let response = client.call(Method::Add).await.unwrap();
         assert_eq!(served_by(&response), replicas[1].name);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_figures_of_an_address_go_on_when_its_connection_was_lost() {
+    bounded(async {
+        let mut replicas = replicas::<1>().await;
+        let builder = pick_first(to(&replicas)).backoff(BACKOFF);
+        let channel = builder.connect().unwrap();
+        for connections in 1..=3 {
+            ready(&channel, 1).await;
+            burst(&channel, Method::Add, 2, 10).await;
+            let stats = &channel.stats().subchannels[0];
+            assert_eq!(stats.connections, connections);
+            assert_eq!(stats.calls_started, 10 * connections);
+            assert_eq!(stats.calls_succeeded, 10 * connections);
+            assert_eq!(stats.last_disconnect.is_some(), connections > 1);
+            replicas[0].kill().await;
+            wait_until("the loss is known", || {
+                channel.stats().state != State::Ready
+            })
+            .await;
+            replicas[0].start().await;
+        }
     })
     .await;
 }

@@ -1,9 +1,11 @@
 //! What a channel tells of itself.
 
-use grpc_channel::{Disconnect, State};
-use tonic::Code;
+use std::time::Duration;
 
-use crate::echo::{Client, Method};
+use grpc_channel::{Disconnect, HedgingPolicy, State, SubchannelStats};
+use tonic::{Code, Request};
+
+use crate::echo::{Client, Message, Method};
 use crate::load::burst;
 use crate::replica::{Replica, ready, replicas, to};
 use crate::{bounded, wait_until};
@@ -74,6 +76,87 @@ async fn the_statistics_count_what_happened_at_each_address() {
                 subchannel.calls_started
             );
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_nobody_waits_for_any_longer_is_no_failure_but_one_that_is_late_is() {
+    bounded(async {
+        let replicas = replicas::<1>().await;
+        let channel = to(&replicas).connect().unwrap();
+        ready(&channel, 1).await;
+        replicas[0].hold();
+        let client = Client::new(&channel);
+        let dropped = tokio::spawn({
+            let client = client.clone();
+            async move { client.call(Method::Add).await }
+        });
+        wait_until("the call is there", || replicas[0].running() == 1).await;
+        dropped.abort();
+        wait_until("it is cancelled", || {
+            channel.stats().subchannels[0].calls_in_flight == 0
+        })
+        .await;
+        let stats = &channel.stats().subchannels[0];
+        assert_eq!((stats.calls_cancelled, stats.calls_failed), (1, 0));
+
+        let soon = Duration::from_millis(50);
+        let late = client.call_within(Method::Add, soon).await.unwrap_err();
+        assert_eq!(late.code(), Code::DeadlineExceeded);
+        let stats = &channel.stats().subchannels[0];
+        assert_eq!((stats.calls_cancelled, stats.calls_failed), (1, 1));
+        assert_eq!((stats.calls_started, stats.calls_in_flight), (2, 0));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_dropped_before_its_end_is_no_failure() {
+    bounded(async {
+        let replicas = replicas::<1>().await;
+        let channel = to(&replicas).connect().unwrap();
+        replicas[0].hold();
+        let request = Message {
+            number: 3,
+            ..Message::default()
+        };
+        let client = Client::new(&channel);
+        let response = client.watch(Request::new(request)).await.unwrap();
+        drop(response);
+        let stats = &channel.stats().subchannels[0];
+        assert_eq!((stats.calls_cancelled, stats.calls_failed), (1, 0));
+        assert_eq!((stats.calls_started, stats.calls_in_flight), (1, 0));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hedge_that_another_was_faster_than_is_no_failure() {
+    bounded(async {
+        let replicas = replicas::<2>().await;
+        let policy = HedgingPolicy {
+            hedging_delay: Duration::ZERO,
+            ..HedgingPolicy::default()
+        };
+        let channel = to(&replicas).hedging(policy).connect().unwrap();
+        ready(&channel, 2).await;
+        replicas[0].hold();
+        let client = Client::new(&channel);
+        for _ in 0..4 {
+            client.call(Method::Read).await.unwrap();
+        }
+        let stats = channel.stats();
+        let counts = |subchannel: &SubchannelStats| {
+            [
+                subchannel.calls_succeeded,
+                subchannel.calls_failed,
+                subchannel.calls_cancelled,
+                subchannel.calls_in_flight,
+            ]
+        };
+        assert_eq!(counts(&stats.subchannels[0]), [0, 0, 4, 0]);
+        assert_eq!(counts(&stats.subchannels[1]), [4, 0, 0, 0]);
     })
     .await;
 }

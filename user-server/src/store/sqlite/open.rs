@@ -9,10 +9,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::Sqlite;
-use super::row::is_busy;
+
+use crate::store::sql::failure::is_busy;
 use crate::store::{Config, OpenError};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
 /// How long to wait before another try while another process holds the database.
 const RETRY: Duration = Duration::from_millis(20);
@@ -51,7 +52,7 @@ pub async fn open(config: &Config) -> Result<Sqlite, OpenError> {
         .max_connections(config.max_readers)
         .acquire_timeout(config.busy_timeout)
         .connect_lazy_with(options);
-    Ok(Sqlite { readers, writer })
+    Ok(Sqlite::new(readers, writer))
 }
 
 /// A database in memory lives as long as its connection, so that there is one, for ever.
@@ -69,10 +70,7 @@ async fn open_memory(options: SqliteConnectOptions, config: &Config) -> Result<S
         .run(&pool)
         .await
         .map_err(|error| OpenError::Migrate(error.into()))?;
-    Ok(Sqlite {
-        readers: pool.clone(),
-        writer: pool,
-    })
+    Ok(Sqlite::new(pool.clone(), pool))
 }
 
 /// Migrates a file under its write lock, so that of several processes one does it and the others find

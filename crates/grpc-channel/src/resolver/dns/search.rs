@@ -18,7 +18,7 @@ use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseI
 use hickory_server::zone_handler::MessageResponseBuilder;
 use tokio::net::UdpSocket;
 
-use super::{Config, addresses, name_server, tune};
+use super::{Config, Hosts, addresses, name_server, tune};
 
 /// What a pod's `resolv.conf` says.
 const POD: &str = "\
@@ -42,7 +42,8 @@ async fn asked(resolv_conf: &str, host: &str) -> (usize, Vec<String>) {
     let mut server = hickory_server::Server::new(zone.clone());
     server.register_socket(socket);
     let resolver = resolver(resolv_conf, address);
-    let found = addresses(&resolver, host, 80).await;
+    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    let found = addresses(&resolver, host, 80, &mut Hosts::new(), until).await;
     let count = found.map_or(0, |(endpoints, _)| endpoints.len());
     let names = zone.0.lock().unwrap().clone();
     (count, names)

@@ -1,0 +1,106 @@
+//! The store that replicas share: PostgreSQL, or what speaks its protocol and enough of its dialect.
+//!
+//! Every wait is bounded: for a connection in number and in time, for a statement by the server, and for
+//! the whole call by a clock here, in case that the server does not answer at all.
+
+mod config;
+mod news;
+mod open;
+mod operations;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Transaction};
+use tokio::sync::Semaphore;
+
+use self::news::News;
+use super::sql::{implement_store, transact};
+use super::{Error, Imported, Stored};
+use crate::domain::{
+    Change, Email, Etag, Ids, Page, Position, Query, RequestId, Update, User, UserId,
+};
+
+pub use self::config::Config;
+pub use self::open::open;
+
+/// A PostgreSQL database.
+#[derive(Clone, Debug)]
+pub struct Postgres {
+    pool: PgPool,
+    background: PgPool,
+    news: News,
+    /// As many calls as may use a connection or wait for one.
+    calls: Arc<Semaphore>,
+    call_timeout: Duration,
+}
+
+/// As many calls wait for a connection as may.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("too many calls wait for a connection")]
+struct TooManyWait;
+
+/// The call was not done in its time.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("not done within {0:?}")]
+struct TimedOut(Duration);
+
+// === impl Postgres ===
+
+impl Postgres {
+    fn new(pool: PgPool, background: PgPool, news: News, limits: &Config) -> Self {
+        let calls = limits.max_connections.saturating_add(limits.max_waiting);
+        Self {
+            pool,
+            background,
+            news,
+            calls: Arc::new(Semaphore::new(
+                usize::try_from(calls).unwrap_or(Semaphore::MAX_PERMITS),
+            )),
+            call_timeout: limits.call_timeout,
+        }
+    }
+
+    async fn read(&self) -> Result<PoolConnection<sqlx::Postgres>, Error> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// A replica that has much to do is not one that lost its database: the check has connections that
+    /// calls cannot use up.
+    async fn background(&self) -> Result<PoolConnection<sqlx::Postgres>, Error> {
+        Ok(self.background.acquire().await?)
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, sqlx::Postgres>, Error> {
+        Ok(self.pool.begin().await?)
+    }
+
+    async fn bounded<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let _place = self
+            .calls
+            .try_acquire()
+            .map_err(|_| Error::Unavailable(TooManyWait.into()))?;
+        tokio::time::timeout(self.call_timeout, call)
+            .await
+            .map_err(|_| Error::Unavailable(TimedOut(self.call_timeout).into()))?
+    }
+
+    fn committed(&self) {
+        self.news.publish();
+    }
+
+    async fn wait_for_news(&self) {
+        self.news.wait().await;
+    }
+
+    async fn shut_down(&self) {
+        self.news.stop();
+        self.pool.close().await;
+        self.background.close().await;
+    }
+}
+
+implement_store!(Postgres);

@@ -1,0 +1,3 @@
+//! The operations on PostgreSQL, which has a type for ids.
+
+crate::store::sql::operations!(sqlx::Postgres, sqlx::PgConnection, uuid::Uuid);
