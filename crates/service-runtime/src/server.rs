@@ -19,6 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use opentelemetry::metrics::Meter;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -26,7 +27,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tower_service::Service;
 
 pub use self::config::Config;
-use crate::tls::{LoadError, Reloader};
+use crate::tls::handshake::Handshakes;
+use crate::tls::{self, LoadError, Reloader};
 
 /// The port is bound; connections wait in the backlog until [`Bound::serve`].
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub struct Bound {
     config: Config,
     listener: TcpListener,
     tls: Option<Reloader<ServerConfig>>,
+    metrics: Option<tls::metrics::Metrics>,
     local_address: SocketAddr,
 }
 
@@ -133,6 +136,7 @@ impl Config {
             config: self,
             listener,
             tls,
+            metrics: None,
             local_address,
         })
     }
@@ -161,10 +165,30 @@ impl Bound {
         self.tls.as_ref()
     }
 
+    /// Measures TLS with the instruments of [`tls::metrics`].
+    #[must_use]
+    pub fn measured(mut self, meter: &Meter) -> Self {
+        let identity = self.tls.as_ref();
+        self.metrics = identity.map(|identity| tls::metrics::Metrics::new(meter, identity));
+        self
+    }
+
     /// Starts to accept.
     pub fn serve<S: Serve>(self, service: S) -> Running {
         let phase = watch::Sender::new(Phase::Serving);
-        let acceptor = accept::Acceptor::new(self.config, self.listener, self.tls, service);
+        let handshakes = self.tls.map(|identity| {
+            let Config {
+                max_handshakes,
+                handshake_timeout,
+                ..
+            } = self.config;
+            let handshakes = Handshakes::new(identity, max_handshakes, handshake_timeout);
+            match self.metrics {
+                Some(metrics) => handshakes.measured(metrics),
+                None => handshakes,
+            }
+        });
+        let acceptor = accept::Acceptor::new(self.config, self.listener, handshakes, service);
         let task = tokio::spawn(acceptor.run(phase.subscribe()));
         Running {
             local_address: self.local_address,

@@ -11,6 +11,7 @@
 //! | [`client`] | the same for a client |
 //! | [`peer`] | who is at the other end, as its certificate says |
 //! | [`handshake`] | a socket made secure within a time and a number, or the reason why not |
+//! | [`metrics`] | expiry, refused files, failed handshakes |
 //!
 //! There is one cryptographic provider, ring (docs/adr), and every configuration names it, so that
 //! no dependency can change it.
@@ -19,6 +20,7 @@ pub mod certificate;
 pub mod client;
 mod files;
 pub mod handshake;
+pub mod metrics;
 pub mod peer;
 mod reload;
 pub mod server;

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioTimer;
-use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{Id, JoinSet};
@@ -16,7 +15,6 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Calls, Lifetime, Terms};
 use super::{Config, Ended, Phase, Serve};
-use crate::tls::Reloader;
 use crate::tls::handshake::Handshakes;
 
 /// How long nothing is accepted after the process ran out of file descriptors or memory; the loop
@@ -50,7 +48,7 @@ impl<S: Serve> Acceptor<S> {
     pub(super) fn new(
         config: Config,
         listener: TcpListener,
-        tls: Option<Reloader<ServerConfig>>,
+        handshakes: Option<Handshakes>,
         service: S,
     ) -> Self {
         let calls = TaskTracker::new();
@@ -64,8 +62,6 @@ impl<S: Serve> Acceptor<S> {
             .initial_stream_window_size(config.initial_stream_window_size)
             .initial_connection_window_size(config.initial_connection_window_size)
             .max_header_list_size(config.max_header_list_size);
-        let handshakes =
-            tls.map(|tls| Handshakes::new(tls, config.max_handshakes, config.handshake_timeout));
         Self {
             config,
             listener,

@@ -20,9 +20,9 @@ use tokio_util::task::TaskTracker;
 use tonic::transport::server::TcpConnectInfo;
 use tower::util::{Oneshot, ServiceExt as _};
 
-use super::greeting::Counted;
+use super::greeting::{Counted, Greeting};
 use super::{Config, Serve};
-use crate::tls::handshake::Handshakes;
+use crate::tls::handshake::{Failure, Handshakes};
 use crate::tls::peer::Peer;
 
 /// When a connection has to go, by age.
@@ -79,7 +79,12 @@ pub(super) async fn serve<S: Serve>(
         Err(failure) => {
             let reason = failure.reason();
             let error: &dyn std::error::Error = &failure;
-            tracing::info!(%peer, reason, error, "no handshake");
+            if let Failure::Left(_) = failure {
+                // Load balancers and probes open ports to see whether they are open.
+                tracing::debug!(%peer, reason, error, "no handshake");
+            } else {
+                tracing::info!(%peer, reason, error, "no handshake");
+            }
         }
     }
 }
@@ -119,7 +124,7 @@ async fn speak<S: Serve>(
     let old = tokio::select! {
         // Last things first would cost a call; hyper has the work.
         biased;
-        result = &mut connection => return log_end(peer, result),
+        result = &mut connection => return log_end(peer, result, &heard),
         _ = &mut retired => false,
         () = &mut old => true,
         () = &mut mute => {
@@ -134,7 +139,7 @@ async fn speak<S: Serve>(
     let mut cut_off = pin!(at(grace.and_then(|grace| Instant::now().checked_add(grace))));
     tokio::select! {
         biased;
-        result = &mut connection => log_end(peer, result),
+        result = &mut connection => log_end(peer, result, &heard),
         () = &mut cut_off => {
             tracing::info!(%peer, "the connection's grace is over; its calls are cut off");
         }
@@ -148,9 +153,13 @@ async fn at(instant: Option<Instant>) {
     }
 }
 
-fn log_end(peer: SocketAddr, result: Result<(), hyper::Error>) {
+fn log_end(peer: SocketAddr, result: Result<(), hyper::Error>, heard: &Greeting) {
     if let Err(error) = result {
         let error: &dyn std::error::Error = &error;
+        if heard.is_tls() {
+            tracing::info!(%peer, error, "the peer speaks TLS, and this listener plaintext");
+            return;
+        }
         tracing::debug!(%peer, error, "the connection failed");
     }
 }

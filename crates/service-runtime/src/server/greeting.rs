@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
@@ -11,6 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The length of what every client says first (RFC 9113, section 3.4).
 const PREFACE: usize = 24;
+
+/// What TLS begins with (the type of a handshake record; RFC 8446, section 5.1), and HTTP/2 does not.
+const HANDSHAKE: u8 = 22;
 
 pin_project! {
     /// A stream that counts its first bytes.
@@ -25,7 +28,13 @@ pin_project! {
 
 /// What has been heard so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Greeting(Arc<AtomicUsize>);
+pub(super) struct Greeting(Arc<Heard>);
+
+#[derive(Debug, Default)]
+struct Heard {
+    bytes: AtomicUsize,
+    is_tls: AtomicBool,
+}
 
 // === impl Counted ===
 
@@ -51,8 +60,7 @@ impl<T: AsyncRead> AsyncRead for Counted<T> {
         let before = buf.filled().len();
         let result = ready!(this.inner.poll_read(cx, buf));
         if !*this.greeted {
-            let bytes = buf.filled().len() - before;
-            this.greeting.0.fetch_add(bytes, Ordering::Relaxed);
+            this.greeting.hear(&buf.filled()[before..]);
             *this.greeted = this.greeting.is_complete();
         }
         Poll::Ready(result)
@@ -94,6 +102,18 @@ impl<T: AsyncWrite> AsyncWrite for Counted<T> {
 impl Greeting {
     /// Whether there was as much as a client has to say before anything else.
     pub(super) fn is_complete(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= PREFACE
+        self.0.bytes.load(Ordering::Relaxed) >= PREFACE
+    }
+
+    /// Whether it was TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        self.0.is_tls.load(Ordering::Relaxed)
+    }
+
+    fn hear(&self, bytes: &[u8]) {
+        let before = self.0.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+        if before == 0 && bytes.first() == Some(&HANDSHAKE) {
+            self.0.is_tls.store(true, Ordering::Relaxed);
+        }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::Contents;
 use super::reload::{LoadError, Loaded, Source};
-use super::{ALPN, MinimumVersion, Reloader, certificate, provider};
+use super::{ALPN, MinimumVersion, Reloader, provider};
 use crate::settings::Violations;
 
 /// Whether and how a client speaks TLS.
@@ -91,13 +91,11 @@ impl Source for Config {
             .with_root_certificates(authorities.roots()?);
         let (mut config, not_after) = match identity {
             [chain, key] => {
-                let certificates = chain.certificates()?;
-                let facts = certificate::Facts::of(&certificates[0])
-                    .map_err(|error| chain.certificate(1, error))?;
+                let (certificates, not_after) = chain.identity()?;
                 let config = builder
                     .with_client_auth_cert(certificates, key.private_key()?)
                     .map_err(LoadError::Rejected)?;
-                (config, Some(facts.not_after))
+                (config, Some(not_after))
             }
             _ => (builder.with_no_client_auth(), None),
         };

@@ -3,10 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
+
+use super::certificate::Facts;
+use super::reload::LoadError;
 
 /// A file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +83,21 @@ impl Contents {
             return Err(self.missing("certificate (-----BEGIN CERTIFICATE-----)"));
         }
         Ok(certificates)
+    }
+
+    /// A chain of certificates of which the leaf is somebody's identity, and until when that is valid.
+    pub(super) fn identity(&self) -> Result<(Vec<CertificateDer<'static>>, Timestamp), LoadError> {
+        let chain = self.certificates()?;
+        // There is at least one.
+        let leaf = chain.first().ok_or(LoadError::Incomplete)?;
+        let facts = Facts::of(leaf).map_err(|error| self.certificate(1, error))?;
+        if facts.not_after < Timestamp::now() {
+            return Err(LoadError::Expired {
+                path: self.path.clone(),
+                not_after: facts.not_after,
+            });
+        }
+        Ok((chain, facts.not_after))
     }
 
     pub(super) fn private_key(&self) -> Result<PrivateKeyDer<'static>, FileError> {

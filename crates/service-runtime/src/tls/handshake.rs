@@ -4,14 +4,21 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::server::Acceptor;
 use rustls::{CertificateError, ServerConfig};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::metrics::Metrics;
 use super::peer::Peer;
 use super::{ALPN, Reloader};
+
+/// A fatal `no_application_protocol` as it stands on the wire before there are keys (RFC 8446,
+/// sections 5.1 and 6; RFC 7301, section 3.2).
+const NO_APPLICATION_PROTOCOL: [u8; 7] = [21, 3, 3, 0, 2, 2, 120];
 
 /// Makes sockets secure. Clones share the number of handshakes.
 #[derive(Clone, Debug)]
@@ -19,6 +26,7 @@ pub struct Handshakes {
     config: Reloader<ServerConfig>,
     at_once: Arc<Semaphore>,
     timeout: Duration,
+    metrics: Option<Metrics>,
 }
 
 /// Why a handshake failed.
@@ -55,6 +63,9 @@ pub enum Failure {
     /// The protocol was broken in another way.
     #[error("the handshake failed")]
     Protocol(#[source] rustls::Error),
+    /// The connection ended before the peer had said anything, as those of port probes do.
+    #[error("the peer left before the handshake")]
+    Left(#[source] io::Error),
     /// The connection was lost.
     #[error("the connection was lost during the handshake")]
     Lost(#[source] io::Error),
@@ -70,7 +81,15 @@ impl Handshakes {
             config,
             at_once: Arc::new(Semaphore::new(at_once)),
             timeout,
+            metrics: None,
         }
+    }
+
+    /// Counts failures.
+    #[must_use]
+    pub fn measured(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
     }
 
     /// Makes a socket secure, with the identity of this moment, and says who is at its other end, if
@@ -82,17 +101,35 @@ impl Handshakes {
         &self,
         socket: TcpStream,
     ) -> Result<(TlsStream<TcpStream>, Option<Peer>), Failure> {
-        let shaking = async {
-            // The semaphore is never closed.
-            let _turn = self.at_once.acquire().await;
-            let acceptor = TlsAcceptor::from(self.config.current());
-            acceptor.accept(socket).await
-        };
-        let stream = match tokio::time::timeout(self.timeout, shaking).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(Failure::of(error)),
-            Err(_elapsed) => return Err(Failure::Timeout(self.timeout)),
-        };
+        let shaken = tokio::time::timeout(self.timeout, self.shake(socket))
+            .await
+            .unwrap_or(Err(Failure::Timeout(self.timeout)));
+        if let (Err(failure), Some(metrics)) = (&shaken, &self.metrics) {
+            metrics.failed(failure);
+        }
+        shaken
+    }
+
+    async fn shake(
+        &self,
+        socket: TcpStream,
+    ) -> Result<(TlsStream<TcpStream>, Option<Peer>), Failure> {
+        let mut hello = LazyConfigAcceptor::new(Acceptor::default(), socket)
+            .await
+            .map_err(Failure::before_hello)?;
+        // Only now, so that who says nothing holds nobody's turn. The semaphore is never closed.
+        let _turn = self.at_once.acquire().await;
+        if hello.client_hello().alpn().is_none() {
+            // rustls refuses a list without h2, but takes it that a client without a list knows
+            // what it gets. The peer is told the same in both cases, if it still listens.
+            let _ = hello.io.write_all(&NO_APPLICATION_PROTOCOL).await;
+            let _ = hello.io.shutdown().await;
+            return Err(Failure::NoAlpn);
+        }
+        let stream = hello
+            .into_stream(self.config.current())
+            .await
+            .map_err(Failure::after_hello)?;
         let session = stream.get_ref().1;
         if session.alpn_protocol() != Some(ALPN) {
             return Err(Failure::NoAlpn);
@@ -124,19 +161,30 @@ impl Failure {
             Self::BadCertificate(_) => "bad_certificate",
             Self::Refused(_) => "refused",
             Self::Protocol(_) => "protocol",
+            Self::Left(_) => "left",
             Self::Lost(_) => "lost",
         }
     }
 
-    fn of(error: io::Error) -> Self {
-        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-        let Some(tls) = inner.cloned() else {
-            return Self::Lost(error);
-        };
+    fn before_hello(error: io::Error) -> Self {
+        match within(&error) {
+            None => Self::Left(error),
+            Some(tls @ rustls::Error::InvalidMessage(_)) => Self::NotTls(tls),
+            Some(tls) => Self::of(tls),
+        }
+    }
+
+    fn after_hello(error: io::Error) -> Self {
+        match within(&error) {
+            None => Self::Lost(error),
+            Some(tls) => Self::of(tls),
+        }
+    }
+
+    fn of(tls: rustls::Error) -> Self {
         match &tls {
             rustls::Error::NoCertificatesPresented => Self::NoCertificate,
             rustls::Error::NoApplicationProtocol => Self::NoAlpn,
-            rustls::Error::InvalidMessage(_) => Self::NotTls(tls),
             rustls::Error::PeerIncompatible(_) => Self::Incompatible(tls),
             rustls::Error::AlertReceived(_) => Self::Refused(tls),
             rustls::Error::InvalidCertificate(why) => match why {
@@ -144,10 +192,18 @@ impl Failure {
                 | CertificateError::ExpiredContext { .. }
                 | CertificateError::NotValidYet
                 | CertificateError::NotValidYetContext { .. } => Self::Expired(tls),
-                CertificateError::UnknownIssuer => Self::UnknownAuthority(tls),
+                // A bad signature is that of another authority of the same name.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                    Self::UnknownAuthority(tls)
+                }
                 _ => Self::BadCertificate(tls),
             },
             _ => Self::Protocol(tls),
         }
     }
+}
+
+/// What tokio-rustls has put into an error of a socket.
+fn within(error: &io::Error) -> Option<rustls::Error> {
+    error.get_ref()?.downcast_ref().cloned()
 }

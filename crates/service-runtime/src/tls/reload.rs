@@ -1,5 +1,6 @@
 //! What was made of files, made again when they change.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::watch::Changes;
 pub struct Reloader<T> {
     current: watch::Receiver<Arc<T>>,
     status: watch::Receiver<Status>,
-    _task: Arc<AbortOnDropHandle<()>>,
+    task: Arc<AbortOnDropHandle<()>>,
 }
 
 /// How it is with the files.
@@ -37,14 +38,22 @@ pub enum LoadError {
     /// One of them for itself.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The certificate was valid once. One that is to be valid later is taken: clocks differ.
+    #[error("the certificate in {} was valid until {not_after}", path.display())]
+    Expired {
+        /// Which file.
+        path: PathBuf,
+        /// Until when it was valid.
+        not_after: Timestamp,
+    },
     /// All of them together.
     #[error("the certificate and the private key cannot be used")]
     Rejected(#[source] rustls::Error),
     /// The authorities.
     #[error("the authorities of clients cannot be used")]
     Verifier(#[source] VerifierBuilderError),
-    /// The process ends.
-    #[error("the files were not read to the end")]
+    /// Fewer files were read than were named.
+    #[error("files are missing")]
     Incomplete,
 }
 
@@ -66,6 +75,9 @@ pub(super) struct Loaded<T> {
 
 /// The files as they were tried last.
 type Tried = Result<Vec<Contents>, String>;
+
+/// What was made of files that are other ones than before.
+type News<T> = Option<Result<Loaded<T>, LoadError>>;
 
 // === impl Reloader ===
 
@@ -89,7 +101,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
         Ok(Self {
             current: current_of,
             status: status_of,
-            _task: Arc::new(AbortOnDropHandle::new(tokio::spawn(task))),
+            task: Arc::new(AbortOnDropHandle::new(tokio::spawn(task))),
         })
     }
 
@@ -113,6 +125,11 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     pub fn status(&self) -> Status {
         self.status.borrow().clone()
     }
+
+    /// The same for whoever looks again and again, and does not keep the watch on the files going.
+    pub(super) fn status_of(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
 }
 
 impl<T> Clone for Reloader<T> {
@@ -120,7 +137,23 @@ impl<T> Clone for Reloader<T> {
         Self {
             current: self.current.clone(),
             status: self.status.clone(),
-            _task: self._task.clone(),
+            task: self.task.clone(),
+        }
+    }
+}
+
+// === impl Status ===
+
+/// For people: until when the certificate is valid, and what is wrong with newer files.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.not_after {
+            Some(not_after) => write!(f, "the certificate is valid until {not_after}")?,
+            None => write!(f, "loaded at {}", self.loaded_at)?,
+        }
+        match &self.rejected {
+            Some(why) => write!(f, "; newer files are not used: {why}"),
+            None => Ok(()),
         }
     }
 }
@@ -149,12 +182,13 @@ async fn follow<S: Source>(
             Some(Ok(loaded)) => {
                 let not_after = loaded.not_after.map(tracing::field::display);
                 tracing::info!(name, not_after, "new certificates are used");
-                current.send_replace(Arc::new(loaded.value));
+                // Whoever waits for the change finds the status of it.
                 status.send_replace(Status {
                     loaded_at: Timestamp::now(),
                     not_after: loaded.not_after,
                     rejected: None,
                 });
+                current.send_replace(Arc::new(loaded.value));
             }
             Some(Err(error)) => {
                 let chain = chain(&error);
@@ -171,10 +205,7 @@ async fn follow<S: Source>(
 }
 
 /// What the files hold now, if it is something else than what was tried last.
-fn attempt<S: Source>(
-    source: &S,
-    tried: Tried,
-) -> (Tried, Option<Result<Loaded<S::Output>, LoadError>>) {
+fn attempt<S: Source>(source: &S, tried: Tried) -> (Tried, News<S::Output>) {
     match read(source) {
         Ok(files) if tried.as_ref().is_ok_and(|tried| *tried == files) => (tried, None),
         Ok(files) => {

@@ -1,15 +1,16 @@
 //! The TLS of a listener: its settings, and what they make of the files.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use serde::{Deserialize, Serialize};
 
 use super::files::Contents;
 use super::reload::{LoadError, Loaded, Source};
-use super::{ALPN, MinimumVersion, Reloader, certificate, provider};
+use super::{ALPN, MinimumVersion, Reloader, provider};
 use crate::settings::Violations;
 
 /// Whether and how the listener speaks TLS.
@@ -111,16 +112,31 @@ impl Source for Config {
                 builder.with_client_cert_verifier(verifier.build().map_err(LoadError::Verifier)?)
             }
         };
-        let certificates = chain.certificates()?;
-        let facts = certificate::Facts::of(&certificates[0])
-            .map_err(|error| chain.certificate(1, error))?;
+        let (certificates, not_after) = chain.identity()?;
         let mut config = builder
             .with_single_cert(certificates, key.private_key()?)
             .map_err(LoadError::Rejected)?;
         config.alpn_protocols = vec![ALPN.to_vec()];
+        // Connections last, so that resumption saves little; without it every connection proves its
+        // peer anew, against the authorities and the clock of its moment.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
         Ok(Loaded {
             value: config,
-            not_after: Some(facts.not_after),
+            not_after: Some(not_after),
+        })
+    }
+}
+
+// === impl Mode ===
+
+/// What is spoken, for the log: plaintext, tls or mtls.
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "plaintext",
+            Self::Tls => "tls",
+            Self::Mtls => "mtls",
         })
     }
 }

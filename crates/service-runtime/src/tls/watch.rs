@@ -14,7 +14,7 @@ const SETTLE: Duration = Duration::from_millis(50);
 
 /// How often files are looked at where the file system says nothing, as some network and overlay
 /// file systems do.
-const ANYWAY: Duration = Duration::from_secs(60);
+const ANYWAY: Duration = Duration::from_mins(1);
 
 /// The same, when the file system cannot be asked to tell.
 const INSTEAD: Duration = Duration::from_secs(5);
