@@ -17,6 +17,7 @@
 //! no dependency can change it.
 
 pub mod certificate;
+pub(crate) mod chain;
 pub mod client;
 mod files;
 pub mod handshake;

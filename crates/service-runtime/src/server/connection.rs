@@ -22,6 +22,7 @@ use tower::util::{Oneshot, ServiceExt as _};
 
 use super::greeting::{Counted, Greeting};
 use super::{Config, Serve};
+use crate::tls::chain::chain;
 use crate::tls::handshake::{Failure, Handshakes};
 use crate::tls::peer::Peer;
 
@@ -78,7 +79,7 @@ pub(super) async fn serve<S: Serve>(
         }
         Err(failure) => {
             let reason = failure.reason();
-            let error: &dyn std::error::Error = &failure;
+            let error = chain(&failure);
             if let Failure::Left(_) = failure {
                 // Load balancers and probes open ports to see whether they are open.
                 tracing::debug!(%peer, reason, error, "no handshake");

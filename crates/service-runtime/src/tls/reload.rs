@@ -9,6 +9,7 @@ use rustls::server::VerifierBuilderError;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::chain::chain;
 use super::files::{Contents, FileError};
 use super::watch::Changes;
 
@@ -191,14 +192,13 @@ async fn follow<S: Source>(
                 current.send_replace(Arc::new(loaded.value));
             }
             Some(Err(error)) => {
-                let chain = chain(&error);
-                let error: &dyn std::error::Error = &error;
+                let error = chain(&error);
                 tracing::error!(
                     name,
                     error,
                     "new certificates cannot be used; the old ones stay"
                 );
-                status.send_modify(|status| status.rejected = Some(chain));
+                status.send_modify(|status| status.rejected = Some(error));
             }
         }
     }
@@ -224,16 +224,4 @@ fn attempt<S: Source>(source: &S, tried: Tried) -> (Tried, News<S::Output>) {
 fn read(source: &impl Source) -> Result<Vec<Contents>, FileError> {
     let paths = source.paths();
     paths.iter().map(|path| Contents::read(path)).collect()
-}
-
-/// An error and its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
