@@ -10,6 +10,7 @@ use crate::commands::{
     BatchGet, Completions, Config, Create, Delete, Get, Import, List, Load, Lookup, Man, Update,
     Watch,
 };
+use crate::credentials;
 use crate::output::Format;
 use crate::settings::Overrides;
 
@@ -71,6 +72,33 @@ pub struct SettingsArgs {
     /// Wait for a replica that is ready, as long as the timeout allows, instead of failing at once.
     #[arg(long, global = true)]
     wait_for_ready: bool,
+    /// Make connections by TLS; needs --tls-ca.
+    #[arg(long, global = true)]
+    tls: bool,
+    /// The authorities that are trusted (PEM).
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_ca: Option<String>,
+    /// This client's certificate chain, leaf first (PEM), for servers that ask for one.
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_certificate: Option<String>,
+    /// Its private key (PEM).
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_private_key: Option<String>,
+    /// The name that the server's certificate must have, where it is not the target's host.
+    #[arg(long, global = true, value_name = "NAME")]
+    tls_server_name: Option<String>,
+    /// The name for Basic credentials; the password comes from a file or from the environment.
+    #[arg(long, global = true, value_name = "NAME")]
+    basic_name: Option<String>,
+    /// A file with the password.
+    #[arg(long, global = true, value_name = "FILE")]
+    basic_password_file: Option<String>,
+    /// A file with a bearer token, which is read again and again.
+    #[arg(long, global = true, value_name = "FILE")]
+    bearer_token_file: Option<String>,
+    /// Send credentials over plaintext, where whoever listens can use them afterwards.
+    #[arg(long, global = true)]
+    insecure_credentials_over_plaintext: bool,
     /// A TOML file with settings.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -82,10 +110,17 @@ pub struct SettingsArgs {
     pub(crate) output: Option<Format>,
 }
 
-/// The text has no `=`.
+/// What `--set` does not take.
 #[derive(Debug, thiserror::Error)]
-#[error("expected KEY=VALUE, such as channel.connect_timeout=5s")]
-struct NotAKeyAndValue;
+enum NotAKeyAndValue {
+    #[error("expected KEY=VALUE, such as channel.connect_timeout=5s")]
+    NoValue,
+    #[error(
+        "expected no password, since every process sees the arguments of this one; \
+         set USER_CLIENT__CREDENTIALS__BASIC_PASSWORD, or --basic-password-file"
+    )]
+    Password,
+}
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -107,7 +142,7 @@ Settings come from these layers, each overriding the ones before it:
   3. a TOML file: --config FILE, or the one that USER_CLIENT_CONFIG names
   4. the environment: USER_CLIENT__TARGET, USER_CLIENT__TIMEOUT,
      USER_CLIENT__CHANNEL__CONNECT_TIMEOUT, …
-  5. flags: --target, --timeout, --wait-for-ready, --set KEY=VALUE
+  5. flags: --target, --timeout, --wait-for-ready, --tls…, --set KEY=VALUE
 `user-client config print` shows each setting and the layer that it came from.
 
 Exit codes:
@@ -128,19 +163,42 @@ Examples:
   user-client list --all --output json | jq -r '.users[].email'
   user-client import people.csv
   user-client watch --state changes.token --initial-sync
+  user-client list --tls --tls-ca ca.crt --tls-certificate client.crt --tls-private-key client.key
   user-client load --calls 30000 --target ipv4:10.0.0.1:50051,10.0.0.2:50051";
 
 // === impl SettingsArgs ===
 
 impl From<SettingsArgs> for Overrides {
     fn from(args: SettingsArgs) -> Self {
+        let switch = |is_given: bool| is_given.then(|| "true".to_owned());
         let named = [
             ("--target", "target", args.target),
             ("--timeout", "timeout", args.timeout),
             (
                 "--wait-for-ready",
                 "wait_for_ready",
-                args.wait_for_ready.then(|| "true".to_owned()),
+                switch(args.wait_for_ready),
+            ),
+            ("--tls", "tls.enabled", switch(args.tls)),
+            ("--tls-ca", "tls.ca", args.tls_ca),
+            ("--tls-certificate", "tls.certificate", args.tls_certificate),
+            ("--tls-private-key", "tls.private_key", args.tls_private_key),
+            ("--tls-server-name", "tls.server_name", args.tls_server_name),
+            ("--basic-name", "credentials.basic_name", args.basic_name),
+            (
+                "--basic-password-file",
+                "credentials.basic_password_file",
+                args.basic_password_file,
+            ),
+            (
+                "--bearer-token-file",
+                "credentials.bearer_token_file",
+                args.bearer_token_file,
+            ),
+            (
+                "--insecure-credentials-over-plaintext",
+                "credentials.insecure_over_plaintext",
+                switch(args.insecure_credentials_over_plaintext),
             ),
         ];
         let named = named.into_iter().filter_map(|(name, key, value)| {
@@ -163,8 +221,12 @@ impl From<SettingsArgs> for Overrides {
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), NotAKeyAndValue> {
-    let (key, value) = text.split_once('=').ok_or(NotAKeyAndValue)?;
-    Ok((key.trim().to_owned(), value.to_owned()))
+    let (key, value) = text.split_once('=').ok_or(NotAKeyAndValue::NoValue)?;
+    let key = key.trim();
+    if key.eq_ignore_ascii_case(credentials::PASSWORD) {
+        return Err(NotAKeyAndValue::Password);
+    }
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]

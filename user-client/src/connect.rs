@@ -1,19 +1,38 @@
 //! From settings to the channel that every command uses.
 
-use grpc_channel::Keepalive;
-pub use grpc_channel::{Channel, Error, State};
+pub use grpc_channel::{Channel, State};
+use grpc_channel::{Keepalive, Tls};
+use service_runtime::tls::{self, LoadError};
 
+use crate::credentials;
 use crate::settings::Settings;
 
-/// Opens the channel. Returns at once: connections are made in the background.
+/// Why there can be no channel.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The target or a setting of the channel is wrong.
+    #[error(transparent)]
+    Channel(#[from] grpc_channel::Error),
+    /// See the source.
+    #[error("the files of TLS, which the settings under tls name, cannot be used")]
+    Tls(#[from] LoadError),
+    /// See the source.
+    #[error("the credentials, which the settings under credentials name, cannot be used")]
+    Credentials(#[from] credentials::Error),
+}
+
+/// Opens the channel. Returns at once: connections are made in the background. With TLS, new
+/// connections use what the files hold at their time, for as long as the runtime lives.
 ///
 /// Needs a tokio runtime.
 ///
 /// # Errors
-/// When the target has no form that the channel knows, or a setting is not acceptable.
+/// When the target has no form that the channel knows, a setting is not acceptable, or a file cannot
+/// be used.
 pub fn connect(settings: &Settings) -> Result<Channel, Error> {
     let channel = &settings.channel;
-    Channel::builder(&settings.target)
+    let mut builder = Channel::builder(&settings.target)
         .user_agent(concat!(
             env!("CARGO_PKG_NAME"),
             "/",
@@ -27,6 +46,37 @@ pub fn connect(settings: &Settings) -> Result<Channel, Error> {
             timeout: channel.keepalive_timeout,
             without_calls: channel.keepalive_without_calls,
         }))
-        .dns_interval(channel.dns_interval_min, channel.dns_interval_max)
-        .connect()
+        .dns_interval(channel.dns_interval_min, channel.dns_interval_max);
+    if let Some(tls) = secure(&settings.tls)? {
+        builder = builder.tls(tls);
+    }
+    Ok(settings.credentials.apply(builder)?.connect()?)
+}
+
+/// TLS that follows its files.
+fn secure(config: &tls::client::Config) -> Result<Option<Tls>, LoadError> {
+    let Some(mut identity) = config.load()? else {
+        return Ok(None);
+    };
+    let mut tls = Tls::new(identity.current().as_ref().clone());
+    if !config.server_name.is_empty() {
+        tls = tls.server_name(&config.server_name);
+    }
+    let followed = tls.clone();
+    tokio::spawn(async move {
+        loop {
+            followed.swap(identity.changed().await.as_ref().clone());
+        }
+    });
+    Ok(Some(tls))
+}
+
+// === impl Error ===
+
+impl Error {
+    /// Whether the target has no form that the channel knows.
+    #[must_use]
+    pub fn is_bad_target(&self) -> bool {
+        matches!(self, Self::Channel(error) if error.is_bad_target())
+    }
 }

@@ -30,6 +30,7 @@ use grpc_channel::resolver::ResolveError;
 use serde_json::json;
 use tonic::{Code, Status};
 
+use crate::connect;
 use crate::import::{OpenError, ReadError};
 use crate::output::{Format, printable};
 use crate::status;
@@ -54,14 +55,14 @@ pub enum Error {
     /// The logs cannot be started.
     #[error("the logs cannot be started")]
     Logs(#[source] service_runtime::logs::InitError),
-    /// The target or a setting of the channel is wrong.
+    /// The target, a setting of the channel or a file of TLS is wrong.
     #[error("there can be no channel to {target:?}")]
     Channel {
         /// As it was given.
         target: String,
         /// What is wrong.
         #[source]
-        source: grpc_channel::Error,
+        source: connect::Error,
     },
     /// A manual page was asked for that there is none of.
     #[error("there is no sub-command {0:?}; `user-client --help` lists them")]

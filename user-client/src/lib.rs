@@ -9,6 +9,7 @@
 //! | [`cli`] | the arguments and their `--help` |
 //! | [`settings`] | what can be set, its defaults, and the layers |
 //! | [`connect`] | from settings to a channel |
+//! | [`credentials`] | what every call proves its caller by |
 //! | [`compression`] | how messages are compressed |
 //! | [`commands`] | one file per sub-command |
 //! | [`load`] | the load engine, which the demo drives too |
@@ -23,6 +24,7 @@ pub mod cli;
 pub mod commands;
 pub mod compression;
 pub mod connect;
+pub mod credentials;
 pub mod error;
 pub mod import;
 pub mod load;
@@ -45,6 +47,7 @@ use self::error::Reported;
 ///
 /// Needs a tokio runtime with its I/O and time drivers.
 pub async fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    service_runtime::tls::install_provider();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return error::usage(&error),

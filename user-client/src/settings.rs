@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use service_runtime::logs;
 use service_runtime::settings::{Error, Flag, Loaded, Loader, Violations, duration};
+use service_runtime::{logs, tls};
 
 use crate::compression::Compression;
+use crate::credentials;
 
 /// Begins the environment variables of this program.
 const PREFIX: &str = "USER_CLIENT";
@@ -35,6 +36,10 @@ pub struct Settings {
     pub compression: Compression,
     /// How the channel connects and finds replicas.
     pub channel: ChannelSettings,
+    /// Whether connections are made by TLS, whom they trust, and who this client is.
+    pub tls: tls::client::Config,
+    /// What every call proves its caller by.
+    pub credentials: credentials::Config,
     /// What is logged, to standard error.
     pub log: logs::Config,
 }
@@ -82,6 +87,8 @@ impl Default for Settings {
             wait_for_ready: false,
             compression: Compression::Off,
             channel: ChannelSettings::default(),
+            tls: tls::client::Config::default(),
+            credentials: credentials::Config::default(),
             log: logs::Config {
                 // Standard error belongs to the progress, and a failed call says why by itself.
                 filter: "error".parse().unwrap_or_default(),
@@ -95,6 +102,10 @@ impl service_runtime::settings::Settings for Settings {
     fn validate(&self, violations: &mut Violations) {
         violations.expect(!self.timeout.is_zero(), "timeout", "more than zero");
         violations.section("channel", |violations| self.channel.validate(violations));
+        violations.section("tls", |violations| self.tls.validate(violations));
+        violations.section("credentials", |violations| {
+            self.credentials.validate(self.tls.enabled, violations);
+        });
     }
 }
 
@@ -236,14 +247,18 @@ mod tests {
             ("USER_CLIENT__TIMEOUT", "0s"),
             ("USER_CLIENT__CHANNEL__KEEPALIVE_TIME", "1s"),
             ("USER_CLIENT__CHANNEL__DNS_INTERVAL_MAX", "1ms"),
+            ("USER_CLIENT__TLS__ENABLED", "true"),
+            ("USER_CLIENT__CREDENTIALS__BASIC_NAME", "ada"),
         ]
         .map(|(name, value)| (name.into(), value.into()))
         .into();
-        let error = load_from(environment, Overrides::default()).expect_err("three are wrong");
+        let error = load_from(environment, Overrides::default()).expect_err("five are wrong");
         for key in [
             "timeout",
             "channel.keepalive_time",
             "channel.dns_interval_max",
+            "tls.ca",
+            "credentials.basic_password_file",
         ] {
             assert!(
                 error.to_string().contains(key),

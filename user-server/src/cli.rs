@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use service_runtime::settings::{Error as SettingsError, Loaded};
-use service_runtime::{drain, logs, stop};
+use service_runtime::{drain, logs, stop, tls};
 
 use self::args::{Args, Command, ConfigCommand};
 use crate::server::{self, Server};
@@ -44,6 +44,7 @@ enum Error {
 /// usage or bad settings; 1 after any other failure. Starts the logs of this process, unless they have
 /// been started.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    tls::install_provider();
     let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
         Err(error) => {

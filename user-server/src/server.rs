@@ -7,6 +7,7 @@ use std::time::Duration;
 use service_runtime::health::{self, Reporter};
 use service_runtime::layers::{self, identity::Identity};
 use service_runtime::readiness::{Check, Probe, Readiness};
+use service_runtime::tls::LoadError;
 use service_runtime::{drain, ops, server, stop, web};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +62,9 @@ pub enum Error {
     #[error("the gRPC listener cannot start; the setting server.address says where")]
     Grpc(#[source] server::BindError),
     /// See the source.
+    #[error("the certificates of the settings under server.tls cannot be used")]
+    Tls(#[source] LoadError),
+    /// See the source.
     #[error("the listener for browsers cannot start; the setting web.address says where")]
     Web(#[source] web::BindError),
     /// See the source.
@@ -107,7 +111,8 @@ impl Server {
         };
         let service = rpc::Service::new(store.clone(), cache, feed);
         let routes = routes(&settings, service, &health).map_err(Error::Reflection)?;
-        let grpc = settings.server.clone().bind().map_err(Error::Grpc)?;
+        let grpc = settings.server.clone().bind().map_err(Error::of_bind)?;
+        let grpc = grpc.measured(&opentelemetry::global::meter(env!("CARGO_PKG_NAME")));
         let web = settings.web.clone().bind().map_err(Error::Web)?;
         let ops = settings.ops.clone().bind().map_err(Error::Ops)?;
         Ok(Self {
@@ -147,6 +152,9 @@ impl Server {
         let check: Box<dyn Check> = Box::new(StoreAnswers(self.store.clone()));
         let (readiness, probes) =
             Readiness::start(&self.settings.readiness, vec![check], &self.health);
+        if let Some(identity) = self.grpc.tls().cloned() {
+            readiness.show("tls", move || identity.status().to_string());
+        }
         let ops = self.ops.serve(
             readiness.clone(),
             ops::Version {
@@ -179,12 +187,18 @@ impl Server {
     }
 
     fn log_start(&self) {
+        let certificate = self
+            .grpc
+            .tls()
+            .map(|identity| identity.status().to_string());
         tracing::info!(
             version = VERSION,
             instance = self.settings.instance.name,
             grpc = %self.grpc_address(),
             ops = %self.ops_address(),
             web = self.web_address().map(tracing::field::display),
+            transport = %self.settings.server.tls.mode,
+            certificate,
             store = %self.settings.store.url,
             reflection = self.settings.reflection.enabled,
             "serving {SERVICE_NAME}"
@@ -194,6 +208,17 @@ impl Server {
                 "the store is in memory: it is empty at the start and lost at the end; \
                  store.url = \"sqlite://FILE\" keeps it"
             );
+        }
+    }
+}
+
+// === impl Error ===
+
+impl Error {
+    fn of_bind(error: server::BindError) -> Self {
+        match error {
+            server::BindError::Tls(error) => Self::Tls(error),
+            error => Self::Grpc(error),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::certs;
 use crate::demo::Options;
 
 /// The developer's commands.
@@ -18,6 +19,8 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a certificate authority and certificates for development.
+    Certs(certs::Options),
     /// Show how calls spread over replicas, and what happens when one is lost.
     Demo(Options),
     /// One replica of the demo, started by it.

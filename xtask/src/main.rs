@@ -1,5 +1,6 @@
 //! The developer's commands: `cargo demo` and `cargo xtask …`.
 
+mod certs;
 mod cli;
 mod demo;
 mod replica;
@@ -12,6 +13,7 @@ use self::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     match Cli::parse_from(cli::without_separator(std::env::args_os())).command {
+        Command::Certs(options) => certs::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Replica(arguments) => replica::run(arguments),
     }

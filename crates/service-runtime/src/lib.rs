@@ -7,6 +7,7 @@
 //! | [`health`] | `grpc.health.v1`, told by a [`health::Reporter`] |
 //! | [`readiness`] | the checks that decide whether this replica wants calls |
 //! | [`server`] | HTTP/2 connections that age, drain and end: `Config → Bound → Running` |
+//! | [`tls`] | identities from files that are replaced while the process runs |
 //! | [`layers`] | what happens to every call, in one fixed order |
 //! | [`ops`] | plain HTTP for probes and operators, on its own port |
 //! | [`web`] | the same routes for browsers: gRPC-Web and CORS, on its own port |
@@ -29,4 +30,5 @@ pub mod readiness;
 pub mod server;
 pub mod settings;
 pub mod stop;
+pub mod tls;
 pub mod web;

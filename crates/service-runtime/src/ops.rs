@@ -4,12 +4,13 @@
 //! It is apart from gRPC so that a probe needs neither HTTP/2 nor a certificate, and is answered
 //! until the last call has finished.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::readiness::{Outcome, Readiness};
+use crate::readiness::{Outcome, Readiness, State};
 use crate::server;
 
 /// What exists, for whoever asks for something else.
@@ -61,6 +62,15 @@ pub struct Version {
     pub name: &'static str,
     /// Its version.
     pub version: &'static str,
+}
+
+/// What `/readyz` shows as JSON.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    state: State,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    details: BTreeMap<&'static str, String>,
 }
 
 #[derive(Clone)]
@@ -130,15 +140,16 @@ async fn livez() -> &'static str {
     "ok\n"
 }
 
-async fn readyz(State(ops): State<Ops>, headers: HeaderMap) -> Response {
+async fn readyz(extract::State(ops): extract::State<Ops>, headers: HeaderMap) -> Response {
     let state = ops.readiness.state();
     let status = if state.ready {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
+    let details = ops.readiness.details();
     if wants_json(&headers) {
-        return (status, Json(state)).into_response();
+        return (status, Json(Shown { state, details })).into_response();
     }
     let mut text = String::new();
     for (name, outcome) in &state.checks {
@@ -151,6 +162,9 @@ async fn readyz(State(ops): State<Ops>, headers: HeaderMap) -> Response {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name}: {word}");
     }
+    for (name, detail) in &details {
+        let _ = writeln!(text, "{name}: {detail}");
+    }
     text.push_str(match (state.draining, state.ready) {
         (true, _) => "draining\n",
         (false, true) => "ready\n",
@@ -159,7 +173,7 @@ async fn readyz(State(ops): State<Ops>, headers: HeaderMap) -> Response {
     (status, text).into_response()
 }
 
-async fn show_version(State(ops): State<Ops>) -> Json<Version> {
+async fn show_version(extract::State(ops): extract::State<Ops>) -> Json<Version> {
     Json(ops.version)
 }
 

@@ -4,6 +4,8 @@
 //! `/readyz` and `grpc.health.v1` answer from here, so that they cannot disagree. A probe that does
 //! not answer within its timeout has failed.
 
+mod details;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
@@ -47,6 +49,7 @@ pub type Probe<'a> =
 #[derive(Clone, Debug)]
 pub struct Readiness {
     state: Arc<watch::Sender<State>>,
+    details: details::Details,
 }
 
 /// Keeps the probes going while it lives.
@@ -125,6 +128,7 @@ impl Readiness {
         health.set_all(state.ready);
         let readiness = Self {
             state: Arc::new(watch::Sender::new(state)),
+            details: details::Details::default(),
         };
         let tasks = checks
             .into_iter()
@@ -142,6 +146,18 @@ impl Readiness {
     #[must_use]
     pub fn state(&self) -> State {
         self.state.borrow().clone()
+    }
+
+    /// Shows something beside the checks that an operator should see, and that does not decide
+    /// whether this replica wants calls. `describe` is asked each time, and must not block.
+    pub fn show(&self, name: &'static str, describe: impl Fn() -> String + Send + Sync + 'static) {
+        self.details.add(name, Box::new(describe));
+    }
+
+    /// What is shown beside the checks, by name.
+    #[must_use]
+    pub fn details(&self) -> BTreeMap<&'static str, String> {
+        self.details.texts()
     }
 
     /// Waits until this replica wants calls. Cancel-safe.

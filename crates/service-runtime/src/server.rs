@@ -9,6 +9,7 @@
 mod accept;
 mod config;
 mod connection;
+mod greeting;
 
 use std::convert::Infallible;
 use std::io;
@@ -18,18 +19,24 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use opentelemetry::metrics::Meter;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use tower_service::Service;
 
 pub use self::config::Config;
+use crate::tls::handshake::Handshakes;
+use crate::tls::{self, LoadError, Reloader};
 
 /// The port is bound; connections wait in the backlog until [`Bound::serve`].
 #[derive(Debug)]
 pub struct Bound {
     config: Config,
     listener: TcpListener,
+    tls: Option<Reloader<ServerConfig>>,
+    metrics: Option<tls::metrics::Metrics>,
     local_address: SocketAddr,
 }
 
@@ -63,13 +70,21 @@ pub enum Outcome {
     },
 }
 
-/// The port could not be had.
+/// The listener cannot start.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}")]
-pub struct BindError {
-    /// The address that was asked for.
-    pub address: SocketAddr,
-    source: io::Error,
+#[non_exhaustive]
+pub enum BindError {
+    /// The port could not be had.
+    #[error("cannot listen on {address}")]
+    Address {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The files of TLS cannot be used.
+    #[error("the files of TLS, which the settings under tls name, cannot be used")]
+    Tls(#[source] LoadError),
 }
 
 /// What the accept loop is told.
@@ -106,18 +121,22 @@ pub trait Serve:
 // === impl Config ===
 
 impl Config {
-    /// Takes the port. Must be called on a tokio runtime.
+    /// Reads the files of TLS and takes the port. Must be called on a tokio runtime.
     ///
     /// # Errors
-    /// When the address is in use, is not one of this machine's, or needs a privilege.
+    /// When a file cannot be used, or the address is in use, is not one of this machine's, or needs a
+    /// privilege.
     pub fn bind(self) -> Result<Bound, BindError> {
+        let tls = self.tls.load().map_err(BindError::Tls)?;
         let address = self.address;
-        let failed = |source| BindError { address, source };
+        let failed = |source| BindError::Address { address, source };
         let listener = listen(address).map_err(failed)?;
         let local_address = listener.local_addr().map_err(failed)?;
         Ok(Bound {
             config: self,
             listener,
+            tls,
+            metrics: None,
             local_address,
         })
     }
@@ -140,10 +159,36 @@ impl Bound {
         self.local_address
     }
 
+    /// The identity that connections get; `None` for plaintext.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Reloader<ServerConfig>> {
+        self.tls.as_ref()
+    }
+
+    /// Measures TLS with the instruments of [`tls::metrics`].
+    #[must_use]
+    pub fn measured(mut self, meter: &Meter) -> Self {
+        let identity = self.tls.as_ref();
+        self.metrics = identity.map(|identity| tls::metrics::Metrics::new(meter, identity));
+        self
+    }
+
     /// Starts to accept.
     pub fn serve<S: Serve>(self, service: S) -> Running {
         let phase = watch::Sender::new(Phase::Serving);
-        let acceptor = accept::Acceptor::new(self.config, self.listener, service);
+        let handshakes = self.tls.map(|identity| {
+            let Config {
+                max_handshakes,
+                handshake_timeout,
+                ..
+            } = self.config;
+            let handshakes = Handshakes::new(identity, max_handshakes, handshake_timeout);
+            match self.metrics {
+                Some(metrics) => handshakes.measured(metrics),
+                None => handshakes,
+            }
+        });
+        let acceptor = accept::Acceptor::new(self.config, self.listener, handshakes, service);
         let task = tokio::spawn(acceptor.run(phase.subscribe()));
         Running {
             local_address: self.local_address,

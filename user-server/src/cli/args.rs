@@ -23,6 +23,8 @@ Examples:
   user-server --store-url sqlite://data.sqlite            # in a file, created when missing
   user-server --store-url postgres://app:secret@db/app    # what replicas share
   user-server --address 127.0.0.1:50051 --set drain.notice=0s
+  user-server --set server.tls.mode=mtls --set server.tls.client_ca=certs/ca.crt \\
+    --set server.tls.certificate=certs/server.crt --set server.tls.private_key=certs/server.key
   USER_SERVER__LOG__FILTER=info,access=debug user-server  # a log line for every call
   user-server config print
   user-server config check server.toml
@@ -30,7 +32,8 @@ Examples:
   grpcurl -plaintext localhost:50051 list
 
 Signals: the first SIGTERM or SIGINT drains (NOT_SERVING, then GOAWAY, then the calls in flight \
-finish); a second one stops at once.
+finish); a second one stops at once. SIGHUP reads the files of server.tls again, which also happens \
+when they change.
 
 Exit codes: 0 stopped cleanly, 64 bad usage or settings, 1 any other failure."
 )]

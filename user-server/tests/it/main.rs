@@ -24,4 +24,5 @@ mod running;
 mod sharing;
 mod sizing;
 mod store;
+mod tls;
 mod watching;

@@ -71,6 +71,7 @@ impl Process {
         process.grpc = line["grpc"].as_str().unwrap().parse().unwrap();
         assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));
         assert_eq!(line["store"], url);
+        assert_eq!(line["transport"], "plaintext");
         process
     }
 

@@ -228,7 +228,7 @@ async fn is_serving(address: SocketAddr) -> Result<bool, Error> {
     let channel = Channel::builder(format!("ipv4:{address}"))
         .connect_timeout(PROBE_INTERVAL * 20)
         .connect()
-        .map_err(Error::Channel)?;
+        .map_err(|error| Error::Channel(error.into()))?;
     // No service named: the whole server, as a kubelet's probe asks.
     let mut request = tonic::Request::new(HealthCheckRequest::default());
     request.set_timeout(PROBE_INTERVAL * 20);

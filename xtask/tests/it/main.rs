@@ -7,4 +7,6 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod certs;
 mod demo;
+mod rotation;

@@ -13,8 +13,9 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{Id, JoinSet};
 use tokio_util::task::TaskTracker;
 
-use super::connection::{self, Calls, Lifetime};
+use super::connection::{self, Calls, Lifetime, Terms};
 use super::{Config, Ended, Phase, Serve};
+use crate::tls::handshake::Handshakes;
 
 /// How long nothing is accepted after the process ran out of file descriptors or memory; the loop
 /// would spin otherwise, because the connection stays in the backlog.
@@ -31,6 +32,8 @@ pub(super) struct Acceptor<S> {
     config: Config,
     listener: TcpListener,
     service: S,
+    /// `None` serves plaintext.
+    handshakes: Option<Handshakes>,
     http: http2::Builder<Calls>,
     /// The tasks that hyper spawns for the calls.
     calls: TaskTracker,
@@ -42,7 +45,12 @@ pub(super) struct Acceptor<S> {
 // === impl Acceptor ===
 
 impl<S: Serve> Acceptor<S> {
-    pub(super) fn new(config: Config, listener: TcpListener, service: S) -> Self {
+    pub(super) fn new(
+        config: Config,
+        listener: TcpListener,
+        handshakes: Option<Handshakes>,
+        service: S,
+    ) -> Self {
         let calls = TaskTracker::new();
         let mut http = http2::Builder::new(Calls::new(calls.clone()));
         http.timer(TokioTimer::new())
@@ -58,6 +66,7 @@ impl<S: Serve> Acceptor<S> {
             config,
             listener,
             service,
+            handshakes,
             http,
             calls,
             connections: JoinSet::new(),
@@ -148,16 +157,18 @@ impl<S: Serve> Acceptor<S> {
             // The connection is gone already; serving it will find out.
             tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
         }
-        let lifetime = Lifetime::new(&self.config, fastrand::f64());
         let (retire, retired) = oneshot::channel();
-        let task = self.connections.spawn(connection::serve(
-            self.http.clone(),
-            stream,
-            peer,
-            self.service.clone(),
-            lifetime,
+        let terms = Terms {
+            http: self.http.clone(),
+            service: self.service.clone(),
+            lifetime: Lifetime::new(&self.config, fastrand::f64()),
+            greeting: self.config.handshake_timeout,
             retired,
-        ));
+        };
+        let handshakes = self.handshakes.clone();
+        let task = self
+            .connections
+            .spawn(connection::serve(stream, peer, handshakes, terms));
         self.retire.insert(task.id(), retire);
     }
 

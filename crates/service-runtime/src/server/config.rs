@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::Violations;
+use crate::tls;
 
 /// Where to listen, and how connections are kept.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -14,6 +15,15 @@ pub struct Config {
     /// The address and port. Port 0 takes any free one.
     #[serde(with = "crate::settings::address")]
     pub address: SocketAddr,
+    /// Plaintext, TLS or mutual TLS, and the files for it.
+    pub tls: tls::server::Config,
+    /// How long a TLS handshake may take, and after it a peer's first word of HTTP/2. Who says nothing
+    /// would hold one of `max_connections`.
+    #[serde(with = "crate::settings::duration")]
+    pub handshake_timeout: Duration,
+    /// How many TLS handshakes run at the same time; further connections wait for their turn within
+    /// their time. A handshake costs a thousand times what a call costs.
+    pub max_handshakes: usize,
     /// How many connections are served at once; further ones wait in the listener's backlog.
     pub max_connections: usize,
     /// Whether small writes are sent at once (`TCP_NODELAY`). gRPC's calls are small.
@@ -51,6 +61,13 @@ impl Config {
         const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 
         let positive = |duration: Option<Duration>| duration.is_none_or(|it| !it.is_zero());
+        violations.section("tls", |it| self.tls.validate(it));
+        violations.expect(
+            !self.handshake_timeout.is_zero(),
+            "handshake_timeout",
+            "more than zero",
+        );
+        violations.expect(self.max_handshakes > 0, "max_handshakes", "at least 1");
         violations.expect(self.max_connections > 0, "max_connections", "at least 1");
         violations.expect(
             self.max_concurrent_streams > 0,
@@ -100,6 +117,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             address: (Ipv4Addr::UNSPECIFIED, 50051).into(),
+            tls: tls::server::Config::default(),
+            handshake_timeout: Duration::from_secs(5),
+            max_handshakes: 256,
             max_connections: 10_000,
             tcp_nodelay: true,
             max_concurrent_streams: 256,

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -11,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
@@ -18,7 +20,11 @@ use tokio_util::task::TaskTracker;
 use tonic::transport::server::TcpConnectInfo;
 use tower::util::{Oneshot, ServiceExt as _};
 
+use super::greeting::{Counted, Greeting};
 use super::{Config, Serve};
+use crate::tls::chain::chain;
+use crate::tls::handshake::{Failure, Handshakes};
+use crate::tls::peer::Peer;
 
 /// When a connection has to go, by age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,34 +44,94 @@ pub(super) struct Calls {
 struct Connection<S> {
     service: S,
     info: TcpConnectInfo,
+    /// Who is at the other end, if a certificate has said so.
+    identity: Option<Arc<Peer>>,
 }
 
-/// Serves one connection to its end. `retired` completes when it has to go for another reason than
-/// its age.
+/// What a connection is served with.
+pub(super) struct Terms<S> {
+    pub(super) http: http2::Builder<Calls>,
+    pub(super) service: S,
+    pub(super) lifetime: Lifetime,
+    /// How long the peer may take to say something.
+    pub(super) greeting: Duration,
+    /// Completes when the connection has to go for another reason than its age.
+    pub(super) retired: oneshot::Receiver<()>,
+}
+
+/// Makes a connection secure, if it is to be, and serves it to its end.
 pub(super) async fn serve<S: Serve>(
-    http: http2::Builder<Calls>,
     stream: TcpStream,
     peer: SocketAddr,
-    service: S,
-    lifetime: Lifetime,
-    retired: oneshot::Receiver<()>,
+    handshakes: Option<Handshakes>,
+    terms: Terms<S>,
 ) {
     let info = TcpConnectInfo {
         local_addr: stream.local_addr().ok(),
         remote_addr: Some(peer),
     };
-    let service = Connection { service, info };
+    let Some(handshakes) = handshakes else {
+        return speak(stream, peer, info, None, terms).await;
+    };
+    match handshakes.secure(stream).await {
+        Ok((stream, identity)) => {
+            speak(stream, peer, info, identity.map(Arc::new), terms).await;
+        }
+        Err(failure) => {
+            let reason = failure.reason();
+            let error = chain(&failure);
+            if let Failure::Left(_) = failure {
+                // Load balancers and probes open ports to see whether they are open.
+                tracing::debug!(%peer, reason, error, "no handshake");
+            } else {
+                tracing::info!(%peer, reason, error, "no handshake");
+            }
+        }
+    }
+}
+
+/// Speaks HTTP/2 with a peer.
+async fn speak<S: Serve>(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: SocketAddr,
+    info: TcpConnectInfo,
+    identity: Option<Arc<Peer>>,
+    terms: Terms<S>,
+) {
+    let Terms {
+        http,
+        service,
+        lifetime,
+        greeting,
+        retired,
+    } = terms;
+    let service = Connection {
+        service,
+        info,
+        identity,
+    };
+    let (stream, heard) = Counted::new(stream);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
 
     let start = Instant::now();
     let mut old = pin!(at(lifetime.age.and_then(|age| start.checked_add(age))));
     let mut retired = pin!(retired);
+    let mut mute = pin!(async {
+        sleep_until(start + greeting).await;
+        if heard.is_complete() {
+            std::future::pending::<()>().await;
+        }
+    });
     let old = tokio::select! {
         // Last things first would cost a call; hyper has the work.
         biased;
-        result = &mut connection => return log_end(peer, result),
+        result = &mut connection => return log_end(peer, result, &heard),
         _ = &mut retired => false,
         () = &mut old => true,
+        () = &mut mute => {
+            tracing::info!(%peer, "no HTTP/2 within {greeting:?}; the connection is closed");
+            return;
+        }
     };
 
     // GOAWAY, and the calls in flight go on.
@@ -74,7 +140,7 @@ pub(super) async fn serve<S: Serve>(
     let mut cut_off = pin!(at(grace.and_then(|grace| Instant::now().checked_add(grace))));
     tokio::select! {
         biased;
-        result = &mut connection => log_end(peer, result),
+        result = &mut connection => log_end(peer, result, &heard),
         () = &mut cut_off => {
             tracing::info!(%peer, "the connection's grace is over; its calls are cut off");
         }
@@ -88,9 +154,13 @@ async fn at(instant: Option<Instant>) {
     }
 }
 
-fn log_end(peer: SocketAddr, result: Result<(), hyper::Error>) {
+fn log_end(peer: SocketAddr, result: Result<(), hyper::Error>, heard: &Greeting) {
     if let Err(error) = result {
         let error: &dyn std::error::Error = &error;
+        if heard.is_tls() {
+            tracing::info!(%peer, error, "the peer speaks TLS, and this listener plaintext");
+            return;
+        }
         tracing::debug!(%peer, error, "the connection failed");
     }
 }
@@ -135,7 +205,11 @@ impl<S: Serve> hyper::service::Service<Request<Incoming>> for Connection<S> {
     type Future = Oneshot<S, Request<Incoming>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(self.info.clone());
+        let extensions = request.extensions_mut();
+        extensions.insert(self.info.clone());
+        if let Some(identity) = &self.identity {
+            extensions.insert(identity.clone());
+        }
         self.service.clone().oneshot(request)
     }
 }

@@ -10,6 +10,9 @@
 mod drain;
 mod health;
 mod layers;
+mod log;
 mod ops;
 mod server;
 mod subject;
+#[cfg(unix)]
+mod tls;

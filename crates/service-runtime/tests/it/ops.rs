@@ -123,6 +123,26 @@ async fn readiness_follows_its_checks_and_health_follows_readiness() {
 }
 
 #[tokio::test]
+async fn what_is_shown_beside_the_checks_decides_nothing() {
+    let health = Reporter::new([]);
+    let (readiness, _probes) = Readiness::start(&often(), vec![], &health);
+    let bound = bind();
+    let address = bound.local_address();
+    let _ops = bound.serve(readiness.clone(), VERSION);
+    let (_, plain) = get(address, "/readyz", "application/json").await;
+    assert_eq!(plain, r#"{"ready":true,"draining":false,"checks":{}}"#);
+
+    readiness.show("tls", || "newer files are not used: broken".to_owned());
+    let (code, body) = get(address, "/readyz", "*/*").await;
+    let expected = "tls: newer files are not used: broken\nready\n";
+    assert_eq!((code, body.as_str()), (200, expected));
+    let (code, json) = get(address, "/readyz", "application/json").await;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(code, 200);
+    assert_eq!(json["details"]["tls"], "newer files are not used: broken");
+}
+
+#[tokio::test]
 async fn a_check_that_hangs_has_failed() {
     let dependency = Dependency {
         hangs: true,

@@ -14,8 +14,8 @@ use service_runtime::health::pb::health_server::Health;
 use service_runtime::health::pb::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
 };
-use service_runtime::layers::{self, identity::Identity};
-use service_runtime::server::{Config, Running};
+use service_runtime::layers::{self, Layered, identity::Identity};
+use service_runtime::server::{Bound, Config, Running};
 use tokio::sync::{Semaphore, watch};
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::service::Routes;
@@ -42,6 +42,17 @@ type Answers = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + 
 
 /// A server with the subject in all layers, on a free port.
 pub(crate) fn start(config: Config) -> (Running, Gate) {
+    let (bound, layered, gate) = with_gate(config);
+    (bound.serve(layered), gate)
+}
+
+/// The same before it serves.
+pub(crate) fn bind(config: Config) -> (Bound, Layered<Routes>) {
+    let (bound, layered, _) = with_gate(config);
+    (bound, layered)
+}
+
+fn with_gate(config: Config) -> (Bound, Layered<Routes>, Gate) {
     let gate = Gate {
         open: Arc::new(Semaphore::new(0)),
         waiting: watch::Sender::new(0),
@@ -50,7 +61,7 @@ pub(crate) fn start(config: Config) -> (Running, Gate) {
     let routes = Routes::new(HealthServer::new(subject)).prepare();
     let identity = Identity::new("replica-1", "1.2.3").unwrap();
     let bound = config.bind().unwrap();
-    (bound.serve(layers::around(routes, identity)), gate)
+    (bound, layers::around(routes, identity), gate)
 }
 
 pub(crate) fn on_a_free_port() -> Config {
