@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use service_runtime::health::{self, Reporter};
 use service_runtime::layers::{self, identity::Identity};
+use service_runtime::methods::Method;
 use service_runtime::readiness::{Check, Probe, Readiness};
-use service_runtime::{drain, ops, server, stop};
+use service_runtime::{auth, drain, ops, server, stop};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -34,6 +35,7 @@ pub struct Server {
     settings: Settings,
     identity: Identity,
     routes: Routes,
+    guard: auth::Guard,
     health: Reporter,
     store: Database,
     background: Background,
@@ -53,6 +55,12 @@ struct Background {
 /// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// See the source.
+    #[error("callers cannot be told apart as the settings under auth say")]
+    Auth(#[source] auth::Error),
+    /// See the source.
+    #[error("the descriptors of the served methods cannot be read")]
+    Descriptors(#[source] prost::DecodeError),
     /// See the source.
     #[error("the store of the setting store.url cannot be used")]
     Store(#[source] store::OpenError),
@@ -84,6 +92,8 @@ impl Server {
     pub async fn build(settings: Settings) -> Result<Self, Error> {
         let identity = Identity::new(&settings.instance.name, VERSION)
             .map_err(|error| Error::Instance(error.into()))?;
+        let methods = methods(&settings).map_err(Error::Descriptors)?;
+        let guard = settings.auth.start(&methods).map_err(Error::Auth)?;
         let store = Database::open(&settings.store)
             .await
             .map_err(Error::Store)?;
@@ -109,6 +119,7 @@ impl Server {
             settings,
             identity,
             routes,
+            guard,
             health,
             store,
             background,
@@ -142,7 +153,9 @@ impl Server {
                 version: VERSION,
             },
         );
-        let server = self.grpc.serve(layers::around(self.routes, self.identity));
+        let server = self
+            .grpc
+            .serve(layers::guarded(self.routes, self.identity, self.guard));
         let process = drain::Process {
             health: &self.health,
             readiness: &readiness,
@@ -184,6 +197,17 @@ impl Server {
 async fn close(health: Reporter, closing: CancellationToken) {
     health.closed().await;
     closing.cancel();
+}
+
+/// What is served: a policy has to cover it.
+fn methods(settings: &Settings) -> Result<Vec<Method>, prost::DecodeError> {
+    let mut served = vec![user_api::FILE_DESCRIPTOR_SET, health::FILE_DESCRIPTOR_SET];
+    if settings.reflection.enabled {
+        served.push(reflection::v1::FILE_DESCRIPTOR_SET);
+        served.push(reflection::v1alpha::FILE_DESCRIPTOR_SET);
+    }
+    let methods: Result<Vec<_>, _> = served.into_iter().map(Method::of).collect();
+    Ok(methods?.concat())
 }
 
 fn routes(

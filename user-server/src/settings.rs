@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use service_runtime::settings::{Loader, Violations};
-use service_runtime::{drain, logs, ops, readiness, server};
+use service_runtime::tls::server::Mode;
+use service_runtime::{auth, drain, logs, ops, readiness, server};
 
 use crate::{cache, feed, store};
 
@@ -17,6 +18,8 @@ pub struct Settings {
     pub instance: Instance,
     /// The gRPC listener and its connections.
     pub server: server::Config,
+    /// Who may call what.
+    pub auth: auth::Config,
     /// Server reflection.
     pub reflection: Reflection,
     /// The database.
@@ -65,6 +68,8 @@ impl service_runtime::settings::Settings for Settings {
     fn validate(&self, violations: &mut Violations) {
         violations.section("instance", |it| self.instance.validate(it));
         violations.section("server", |it| self.server.validate(it));
+        let mtls = self.server.tls.mode == Mode::Mtls;
+        violations.section("auth", |it| self.auth.validate(mtls, it));
         violations.section("store", |it| self.store.validate(it));
         violations.section("feed", |it| self.feed.validate(it));
         violations.section("cache", |it| {

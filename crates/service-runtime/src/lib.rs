@@ -7,6 +7,8 @@
 //! | [`health`] | `grpc.health.v1`, told by a [`health::Reporter`] |
 //! | [`readiness`] | the checks that decide whether this replica wants calls |
 //! | [`server`] | HTTP/2 connections that age, drain and end: `Config → Bound → Running` |
+//! | [`auth`] | who is calling, and may they |
+//! | [`methods`] | what is served, as its descriptors tell |
 //! | [`tls`] | identities from files that are replaced while the process runs |
 //! | [`layers`] | what happens to every call, in one fixed order |
 //! | [`ops`] | plain HTTP for probes and operators, on its own port |
@@ -20,13 +22,16 @@
 //! The path of a setting: [`settings::Loader`] merges it from its layers → the `Config` of the module
 //! that it belongs to → that module, at start. Nothing reads the environment later.
 
+pub mod auth;
 pub mod drain;
 pub mod health;
 pub mod layers;
 pub mod logs;
+pub mod methods;
 pub mod ops;
 pub mod readiness;
 pub mod server;
 pub mod settings;
 pub mod stop;
 pub mod tls;
+mod watch;

@@ -22,7 +22,6 @@ pub mod handshake;
 pub mod peer;
 mod reload;
 pub mod server;
-mod watch;
 
 use std::sync::Arc;
 

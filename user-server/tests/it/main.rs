@@ -7,6 +7,7 @@
     reason = "a test that fails may say so at once"
 )]
 
+mod access;
 mod caching;
 mod calls;
 mod changing;
