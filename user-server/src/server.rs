@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use service_runtime::health::{self, Reporter};
 use service_runtime::layers::{self, identity::Identity};
+use service_runtime::limits::Limits;
 use service_runtime::methods::Method;
 use service_runtime::readiness::{Check, Probe, Readiness};
 use service_runtime::{auth, drain, ops, server, stop};
@@ -36,6 +37,7 @@ pub struct Server {
     identity: Identity,
     routes: Routes,
     guard: auth::Guard,
+    limits: Limits,
     health: Reporter,
     store: Database,
     background: Background,
@@ -94,6 +96,7 @@ impl Server {
             .map_err(|error| Error::Instance(error.into()))?;
         let methods = methods(&settings).map_err(Error::Descriptors)?;
         let guard = settings.auth.start(&methods).map_err(Error::Auth)?;
+        let limits = settings.limits.start(&methods);
         let store = Database::open(&settings.store)
             .await
             .map_err(Error::Store)?;
@@ -120,6 +123,7 @@ impl Server {
             identity,
             routes,
             guard,
+            limits,
             health,
             store,
             background,
@@ -153,9 +157,12 @@ impl Server {
                 version: VERSION,
             },
         );
-        let server = self
-            .grpc
-            .serve(layers::guarded(self.routes, self.identity, self.guard));
+        let server = self.grpc.serve(layers::guarded(
+            self.routes,
+            self.identity,
+            self.guard,
+            self.limits,
+        ));
         let process = drain::Process {
             health: &self.health,
             readiness: &readiness,
@@ -217,7 +224,10 @@ fn routes(
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let mut routes = Routes::builder();
     routes
-        .add_service(UserServiceServer::new(service))
+        .add_service(
+            UserServiceServer::new(service)
+                .max_decoding_message_size(settings.limits.max_message_size),
+        )
         .add_service(health.service());
     if settings.reflection.enabled {
         let builder = || {

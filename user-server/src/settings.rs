@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use service_runtime::settings::{Loader, Violations};
 use service_runtime::tls::server::Mode;
-use service_runtime::{auth, drain, logs, ops, readiness, server};
+use service_runtime::{auth, drain, limits, logs, ops, readiness, server};
 
 use crate::{cache, feed, store};
 
@@ -20,6 +20,8 @@ pub struct Settings {
     pub server: server::Config,
     /// Who may call what.
     pub auth: auth::Config,
+    /// How much is served.
+    pub limits: limits::Config,
     /// Server reflection.
     pub reflection: Reflection,
     /// The database.
@@ -70,6 +72,7 @@ impl service_runtime::settings::Settings for Settings {
         violations.section("server", |it| self.server.validate(it));
         let mtls = self.server.tls.mode == Mode::Mtls;
         violations.section("auth", |it| self.auth.validate(mtls, it));
+        violations.section("limits", |it| self.limits.validate(it));
         violations.section("store", |it| self.store.validate(it));
         violations.section("feed", |it| self.feed.validate(it));
         violations.section("cache", |it| {

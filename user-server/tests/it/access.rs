@@ -1,5 +1,6 @@
 //! Who may call what, seen from outside.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -44,14 +45,17 @@ fn policy(readers: &[&str], writers: &[&str]) -> String {
     let mut text = "[methods]\n".to_owned();
     for (methods, permission) in [(&READING[..], "users.read"), (&WRITING[..], "users.write")] {
         for method in methods {
-            text += &format!("\"{SERVICE}/{method}\" = \"{permission}\"\n");
+            writeln!(text, "\"{SERVICE}/{method}\" = \"{permission}\"").unwrap();
         }
     }
     for (names, permission) in [(readers, "users.read"), (writers, "users.write")] {
         for name in names {
-            text += &format!(
-                "[[grants]]\nto = {{ basic = \"{name}\" }}\npermissions = [\"{permission}\"]\n"
-            );
+            let to = format!("{{ basic = \"{name}\" }}");
+            writeln!(
+                text,
+                "[[grants]]\nto = {to}\npermissions = [\"{permission}\"]"
+            )
+            .unwrap();
         }
     }
     text
@@ -353,7 +357,7 @@ async fn no_secret_is_printed_or_logged() {
     request
         .metadata_mut()
         .insert("authorization", token.parse().unwrap());
-    told += &format!("{:?}", client.list_users(request).await.unwrap_err());
+    write!(told, "{:?}", client.list_users(request).await.unwrap_err()).unwrap();
     let mut request = Request::new(list());
     request
         .metadata_mut()
@@ -361,7 +365,7 @@ async fn no_secret_is_printed_or_logged() {
     request
         .metadata_mut()
         .insert("password", "planted-guess".parse().unwrap());
-    told += &format!("{:?}", client.list_users(request).await.unwrap_err());
+    write!(told, "{:?}", client.list_users(request).await.unwrap_err()).unwrap();
     drop(server.stdin.take());
     assert!(server.wait().unwrap().success());
 

@@ -13,6 +13,7 @@ mod calls;
 mod changing;
 mod cli;
 mod importing;
+mod limiting;
 mod looking_up;
 mod outage;
 mod postgres;

@@ -8,8 +8,10 @@
 )]
 
 mod drain;
+mod frames;
 mod health;
 mod layers;
+mod limits;
 mod ops;
 mod server;
 mod subject;
