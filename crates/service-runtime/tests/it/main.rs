@@ -7,6 +7,7 @@
     reason = "a test that fails may say so at once"
 )]
 
+mod abuse;
 mod drain;
 mod frames;
 mod health;
