@@ -62,7 +62,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             print_chain(&error);
             match error {
-                Error::Settings(_) => ExitCode::from(USAGE),
+                // A file that settings name is a part of them.
+                Error::Settings(_) | Error::Start(server::Error::Auth(_)) => ExitCode::from(USAGE),
                 _ => ExitCode::FAILURE,
             }
         }

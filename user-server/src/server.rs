@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use service_runtime::health::{self, Reporter};
 use service_runtime::layers::{self, identity::Identity};
+use service_runtime::limits::Limits;
+use service_runtime::methods::Method;
 use service_runtime::readiness::{Check, Probe, Readiness};
 use service_runtime::tls::LoadError;
-use service_runtime::{drain, ops, server, stop, web};
+use service_runtime::{auth, drain, ops, server, stop, web};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -35,6 +37,8 @@ pub struct Server {
     settings: Settings,
     identity: Identity,
     routes: Routes,
+    guard: auth::Guard,
+    limits: Limits,
     health: Reporter,
     store: Database,
     background: Background,
@@ -55,6 +59,12 @@ struct Background {
 /// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// See the source.
+    #[error("callers cannot be told apart as the settings under auth say")]
+    Auth(#[source] auth::Error),
+    /// See the source.
+    #[error("the descriptors of the served methods cannot be read")]
+    Descriptors(#[source] prost::DecodeError),
     /// See the source.
     #[error("the store of the setting store.url cannot be used")]
     Store(#[source] store::OpenError),
@@ -92,6 +102,9 @@ impl Server {
     pub async fn build(settings: Settings) -> Result<Self, Error> {
         let identity = Identity::new(&settings.instance.name, VERSION)
             .map_err(|error| Error::Instance(error.into()))?;
+        let methods = methods(&settings).map_err(Error::Descriptors)?;
+        let guard = settings.auth.start(&methods).map_err(Error::Auth)?;
+        let limits = settings.limits.start(&methods);
         let store = Database::open(&settings.store)
             .await
             .map_err(Error::Store)?;
@@ -119,6 +132,8 @@ impl Server {
             settings,
             identity,
             routes,
+            guard,
+            limits,
             health,
             store,
             background,
@@ -165,9 +180,17 @@ impl Server {
         let web = self.web.map(|web| {
             let health = self.health.clone();
             let closing = async move { health.closed().await };
-            web.serve(self.routes.clone(), self.identity.clone(), closing)
+            let (guard, limits) = (self.guard.clone(), self.limits.clone());
+            let routes = self.routes.clone();
+            let calls = layers::guarded(routes, self.identity.clone(), guard, limits);
+            web.serve(calls, closing)
         });
-        let server = self.grpc.serve(layers::around(self.routes, self.identity));
+        let server = self.grpc.serve(layers::guarded(
+            self.routes,
+            self.identity,
+            self.guard,
+            self.limits,
+        ));
         let process = drain::Process {
             health: &self.health,
             readiness: &readiness,
@@ -229,6 +252,17 @@ async fn close(health: Reporter, closing: CancellationToken) {
     closing.cancel();
 }
 
+/// What is served: a policy has to cover it.
+fn methods(settings: &Settings) -> Result<Vec<Method>, prost::DecodeError> {
+    let mut served = vec![user_api::FILE_DESCRIPTOR_SET, health::FILE_DESCRIPTOR_SET];
+    if settings.reflection.enabled {
+        served.push(reflection::v1::FILE_DESCRIPTOR_SET);
+        served.push(reflection::v1alpha::FILE_DESCRIPTOR_SET);
+    }
+    let methods: Result<Vec<_>, _> = served.into_iter().map(Method::of).collect();
+    Ok(methods?.concat())
+}
+
 fn routes(
     settings: &Settings,
     service: rpc::Service<Database>,
@@ -236,7 +270,12 @@ fn routes(
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let mut routes = Routes::builder();
     routes
-        .add_service(settings.compression.apply(UserServiceServer::new(service)))
+        .add_service(
+            settings
+                .compression
+                .apply(UserServiceServer::new(service))
+                .max_decoding_message_size(settings.limits.max_message_size),
+        )
         .add_service(health.service());
     if settings.reflection.enabled {
         let builder = || {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use service_runtime::settings::{Loader, Violations};
-use service_runtime::{drain, logs, ops, readiness, server, web};
+use service_runtime::tls::server::Mode;
+use service_runtime::{auth, drain, limits, logs, ops, readiness, server, web};
 
 use crate::compression::Compression;
 use crate::{cache, feed, store};
@@ -22,6 +23,10 @@ pub struct Settings {
     pub compression: Compression,
     /// gRPC-Web, for browsers.
     pub web: web::Config,
+    /// Who may call what.
+    pub auth: auth::Config,
+    /// How much is served.
+    pub limits: limits::Config,
     /// Server reflection.
     pub reflection: Reflection,
     /// The database.
@@ -71,6 +76,9 @@ impl service_runtime::settings::Settings for Settings {
         violations.section("instance", |it| self.instance.validate(it));
         violations.section("server", |it| self.server.validate(it));
         violations.section("web", |it| self.web.validate(it));
+        let mtls = self.server.tls.mode == Mode::Mtls;
+        violations.section("auth", |it| self.auth.validate(mtls, it));
+        violations.section("limits", |it| self.limits.validate(it));
         violations.section("store", |it| self.store.validate(it));
         violations.section("feed", |it| self.feed.validate(it));
         violations.section("cache", |it| {

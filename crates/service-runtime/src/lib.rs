@@ -7,6 +7,9 @@
 //! | [`health`] | `grpc.health.v1`, told by a [`health::Reporter`] |
 //! | [`readiness`] | the checks that decide whether this replica wants calls |
 //! | [`server`] | HTTP/2 connections that age, drain and end: `Config → Bound → Running` |
+//! | [`auth`] | who is calling, and may they |
+//! | [`limits`] | how much one caller, and all of them, may ask for |
+//! | [`methods`] | what is served, as its descriptors tell |
 //! | [`tls`] | identities from files that are replaced while the process runs |
 //! | [`layers`] | what happens to every call, in one fixed order |
 //! | [`ops`] | plain HTTP for probes and operators, on its own port |
@@ -15,20 +18,24 @@
 //! | [`drain`] | the order in which a process stops |
 //!
 //! The path of a call: [`server`] accepts its connection and adds the peer's address →
-//! [`layers`] give it a request id, watch it and catch its panics → the service's own routes → back
-//! through the layers, which name the replica and write the log line.
+//! [`layers`] give it a request id, watch it, catch its panics, and ask [`auth`] and [`limits`] → the
+//! service's own routes → back through the layers, which name the replica and write the log line.
 //!
 //! The path of a setting: [`settings::Loader`] merges it from its layers → the `Config` of the module
 //! that it belongs to → that module, at start. Nothing reads the environment later.
 
+pub mod auth;
 pub mod drain;
 pub mod health;
 pub mod layers;
+pub mod limits;
 pub mod logs;
+pub mod methods;
 pub mod ops;
 pub mod readiness;
 pub mod server;
 pub mod settings;
 pub mod stop;
 pub mod tls;
+mod watch;
 pub mod web;

@@ -25,7 +25,6 @@ pub mod metrics;
 pub mod peer;
 mod reload;
 pub mod server;
-mod watch;
 
 use std::sync::Arc;
 

@@ -23,7 +23,7 @@ use tonic_web::GrpcWebLayer;
 use tower::ServiceBuilder;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::layers::{self, identity::Identity};
+use crate::layers::Layered;
 use crate::server;
 use crate::settings::Violations;
 
@@ -159,12 +159,11 @@ impl Bound {
         self.local_address
     }
 
-    /// Starts to answer, in the same layers as gRPC's own port, until `closing` completes and the
-    /// calls in flight have ended.
+    /// Starts to answer with `calls`, the routes in the same layers as on gRPC's own port, until `closing`
+    /// completes and the calls in flight have ended.
     pub fn serve(
         self,
-        routes: Routes,
-        identity: Identity,
+        calls: Layered<Routes>,
         closing: impl Future<Output = ()> + Send + 'static,
     ) -> Running {
         let cors = CorsLayer::new()
@@ -177,7 +176,7 @@ impl Bound {
             .layer(cors)
             .layer(GrpcWebLayer::new())
             .map_request(with_peer)
-            .service(layers::around(routes, identity));
+            .service(calls);
         let service = Router::new()
             .fallback_service(calls)
             .into_make_service_with_connect_info::<SocketAddr>();

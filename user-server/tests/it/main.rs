@@ -7,6 +7,7 @@
     reason = "a test that fails may say so at once"
 )]
 
+mod access;
 mod books;
 mod browsers;
 mod caching;
@@ -15,6 +16,7 @@ mod changing;
 mod cli;
 mod encryption;
 mod importing;
+mod limiting;
 mod looking_up;
 mod outage;
 mod postgres;

@@ -79,7 +79,7 @@ impl Driver {
         cause
     }
 
-    /// Drives the connection until the last call has ended and nobody holds its [`Connection`] any
+    /// Drives the connection until the last call has ended and nobody holds its `Connection` any
     /// more; h2 then says GOAWAY to the peer and closes. A peer that does not read that is left.
     pub(crate) async fn finish(mut self) {
         self.probe = None;

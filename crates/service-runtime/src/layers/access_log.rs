@@ -1,4 +1,5 @@
-//! One line for every finished call: method, code, duration, peer, request id.
+//! One line for every finished call: method, code, duration, peer, caller, request id; and why it was
+//! refused, which its caller is not told.
 //!
 //! The target is `access`, so that `info,access=debug` shows all of them. The level follows the code:
 //! what worked is DEBUG, because a line for each of a million calls costs more than the calls; what
@@ -20,6 +21,8 @@ use tower_service::Service;
 use tracing::Level;
 
 use super::request_id;
+use crate::auth::Caller;
+use crate::auth::layer::Refused;
 
 /// The target of the lines.
 pub const TARGET: &str = "access";
@@ -62,6 +65,9 @@ struct Call {
     method: Option<PathAndQuery>,
     peer: Option<SocketAddr>,
     request_id: Option<HeaderValue>,
+    /// Known once there is a response.
+    caller: Option<Caller>,
+    refused: Option<&'static str>,
 }
 
 /// The level of a call's line.
@@ -133,6 +139,7 @@ where
         let mut record = Record {
             call: this.record.call.take(),
         };
+        record.learn(&response);
         // A failure without messages has its status in the headers, and no trailers.
         if let Some(code) = code(response.headers()) {
             record.finish(code);
@@ -186,8 +193,19 @@ impl Record {
                 .get::<TcpConnectInfo>()
                 .and_then(TcpConnectInfo::remote_addr),
             request_id: request.headers().get(request_id::HEADER).cloned(),
+            caller: None,
+            refused: None,
         });
         Self { call }
+    }
+
+    /// What only the layers inside know.
+    fn learn<R>(&mut self, response: &Response<R>) {
+        if let Some(call) = &mut self.call {
+            let extensions = response.extensions();
+            call.caller = extensions.get().cloned();
+            call.refused = extensions.get().map(|Refused(cause)| *cause);
+        }
     }
 
     fn finish(&mut self, code: Code) {
@@ -217,6 +235,8 @@ impl Call {
                     code = ?code,
                     duration_us = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
                     peer = self.peer.map(tracing::field::display),
+                    caller = self.caller.as_ref().map(tracing::field::display),
+                    refused = self.refused,
                     request_id = self.request_id.as_ref().and_then(|it| it.to_str().ok()),
                     "call finished"
                 )

@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::chain::chain;
 use super::files::{Contents, FileError};
-use super::watch::Changes;
+use crate::watch::Changes;
 
 /// Hands out the last usable `T`. Clones share it; the last one ends the watch on the files.
 #[derive(Debug)]

@@ -7,9 +7,12 @@
     reason = "a test that fails may say so at once"
 )]
 
+mod abuse;
 mod drain;
+mod frames;
 mod health;
 mod layers;
+mod limits;
 mod log;
 mod ops;
 mod server;

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use service_runtime::auth::Guard;
 use service_runtime::health::HealthServer;
 use service_runtime::health::pb::health_client::HealthClient;
 use service_runtime::health::pb::health_server::Health;
@@ -15,12 +16,16 @@ use service_runtime::health::pb::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
 };
 use service_runtime::layers::{self, Layered, identity::Identity};
+use service_runtime::limits::Limits;
 use service_runtime::server::{Bound, Config, Running};
 use tokio::sync::{Semaphore, watch};
 use tokio_stream::{Stream, StreamExt as _};
+use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status};
+use tower::ServiceExt as _;
+use tower::util::MapRequest;
 
 /// The bound of every wait: far more than anything here needs.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -62,6 +67,44 @@ fn with_gate(config: Config) -> (Bound, Layered<Routes>, Gate) {
     let identity = Identity::new("replica-1", "1.2.3").unwrap();
     let bound = config.bind().unwrap();
     (bound, layers::around(routes, identity), gate)
+}
+
+/// The same under another name, since health itself is not guarded and not limited.
+pub(crate) fn start_other(config: Config, guard: Guard, limits: Limits) -> (Running, Gate) {
+    let gate = Gate {
+        open: Arc::new(Semaphore::new(0)),
+        waiting: watch::Sender::new(0),
+    };
+    let subject = Subject { gate: gate.clone() };
+    let routes = Routes::new(HealthServer::new(subject)).prepare();
+    let routes = routes.map_request(|request| renamed(request, OTHER, HEALTH));
+    let identity = Identity::new("replica-1", "1.2.3").unwrap();
+    let bound = config.bind().unwrap();
+    let service = layers::guarded(routes, identity, guard, limits);
+    (bound.serve(service), gate)
+}
+
+const HEALTH: &str = "/grpc.health.v1.Health/";
+
+/// The other name.
+pub(crate) const OTHER: &str = "/test.Subject/";
+
+fn renamed<B>(mut request: http::Request<B>, from: &str, to: &str) -> http::Request<B> {
+    let uri = request.uri().to_string().replace(from, to);
+    *request.uri_mut() = uri.parse().unwrap();
+    request
+}
+
+type Rename = fn(http::Request<Body>) -> http::Request<Body>;
+
+/// A client of the subject under its other name.
+pub(crate) async fn connect_other(
+    address: SocketAddr,
+) -> HealthClient<MapRequest<Channel, Rename>> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    let channel = endpoint.connect().await.unwrap();
+    let rename: Rename = |request| renamed(request, HEALTH, OTHER);
+    HealthClient::new(channel.map_request(rename))
 }
 
 pub(crate) fn on_a_free_port() -> Config {

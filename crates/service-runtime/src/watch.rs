@@ -20,7 +20,7 @@ const ANYWAY: Duration = Duration::from_mins(1);
 const INSTEAD: Duration = Duration::from_secs(5);
 
 /// Tells when files may have changed.
-pub(super) struct Changes {
+pub(crate) struct Changes {
     changed: Arc<Notify>,
     anyway: Interval,
     #[cfg(unix)]
@@ -32,7 +32,7 @@ pub(super) struct Changes {
 
 impl Changes {
     /// Of these files. Must be called on a tokio runtime.
-    pub(super) fn of(paths: &[PathBuf]) -> Self {
+    pub(crate) fn of(paths: &[PathBuf]) -> Self {
         let changed = Arc::new(Notify::new());
         let watcher = watch(paths, changed.clone())
             .inspect_err(|error| {
@@ -57,7 +57,7 @@ impl Changes {
     }
 
     /// Returns when they may have changed. Cancel-safe.
-    pub(super) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         #[cfg(unix)]
         let hangup = async {
             match &mut self.hangup {

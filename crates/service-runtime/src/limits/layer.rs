@@ -1,0 +1,216 @@
+//! The layer that holds calls to the limits. It is inside of the guard, so that it knows the caller.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{HeaderMap, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::Status;
+use tower_service::Service;
+
+use super::messages::Measured;
+use super::{Inner, Limit, Limits, Place, deadline};
+use crate::layers::refused::OrRefused;
+
+/// The layer's service.
+#[derive(Clone, Debug)]
+pub struct Limited<S> {
+    inner: S,
+    limits: Limits,
+}
+
+pin_project! {
+    /// The layer's future.
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: Option<F>,
+        #[pin]
+        clock: Clock,
+        place: Option<Place>,
+        refusal: Option<Status>,
+    }
+}
+
+pin_project! {
+    /// The layer's response body: it has the call's place, and the same deadline.
+    pub struct ResponseBody<B> {
+        #[pin]
+        inner: Option<B>,
+        #[pin]
+        clock: Clock,
+        place: Option<Place>,
+    }
+}
+
+pin_project! {
+    /// Tells when a call's time is over.
+    struct Clock {
+        at: Option<Instant>,
+        // Whose time it is: the server's, if the limits are here; otherwise the caller's.
+        limits: Option<Arc<Inner>>,
+        #[pin]
+        sleep: Option<Sleep>,
+    }
+}
+
+// === impl Limited ===
+
+impl<S> Limited<S> {
+    pub(crate) fn new(inner: S, limits: Limits) -> Self {
+        Self { inner, limits }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Limited<S>
+where
+    S: Service<Request<Measured<B>>, Response = Response<R>>,
+{
+    type Response = Response<OrRefused<ResponseBody<R>>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let (place, refusal) = match self.limits.admit(&parts) {
+            Ok(place) => (place, None),
+            Err(status) => (None, Some(status)),
+        };
+        let clock = Clock::of(&parts, place.as_ref());
+        let inner = refusal.is_none().then(|| {
+            let body = Measured::new(body, self.limits.0.clone());
+            self.inner.call(Request::from_parts(parts, body))
+        });
+        ResponseFuture {
+            inner,
+            clock,
+            place,
+            refusal,
+        }
+    }
+}
+
+// === impl ResponseFuture ===
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = Result<Response<OrRefused<ResponseBody<R>>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            // A future is not polled after its end.
+            let refusal = this
+                .refusal
+                .take()
+                .unwrap_or_else(|| Status::cancelled("the call is over"));
+            return Poll::Ready(Ok(OrRefused::refused(refusal)));
+        };
+        if let Poll::Ready(response) = inner.poll(cx) {
+            let clock = this.clock.hand_over();
+            let place = this.place.take();
+            return Poll::Ready(Ok(response?.map(|inner| {
+                OrRefused::answered(ResponseBody {
+                    inner: Some(inner),
+                    clock,
+                    place,
+                })
+            })));
+        }
+        let status = ready!(this.clock.poll(cx));
+        // The handler stops here, and what it holds is free.
+        this.inner.set(None);
+        this.place.take();
+        Poll::Ready(Ok(OrRefused::refused(status)))
+    }
+}
+
+// === impl ResponseBody ===
+
+impl<B: Body> Body for ResponseBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(frame) = inner.poll_frame(cx) {
+            return Poll::Ready(frame);
+        }
+        let status = ready!(this.clock.poll(cx));
+        this.inner.set(None);
+        this.place.take();
+        let mut trailers = HeaderMap::new();
+        let added = status.add_header(&mut trailers).is_ok();
+        Poll::Ready(added.then(|| Ok(Frame::trailers(trailers))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let none = || SizeHint::with_exact(0);
+        self.inner.as_ref().map_or_else(none, Body::size_hint)
+    }
+}
+
+// === impl Clock ===
+
+impl Clock {
+    /// The earlier one of the caller's deadline and the server's.
+    fn of(call: &http::request::Parts, place: Option<&Place>) -> Self {
+        let asked_for = deadline::asked_for(&call.headers);
+        let longest = place.and_then(|it| it.running.0.longest(call.uri.path()));
+        let is_ours = match (asked_for, longest) {
+            (Some(asked_for), Some(longest)) => longest < asked_for,
+            (asked_for, _) => asked_for.is_none(),
+        };
+        let time = if is_ours { longest } else { asked_for };
+        let at = time.and_then(|time| Instant::now().checked_add(time));
+        Self {
+            at,
+            limits: place.filter(|_| is_ours).map(|it| it.running.0.clone()),
+            sleep: at.map(sleep_until),
+        }
+    }
+
+    /// The same, for the rest of the call.
+    fn hand_over(self: Pin<&mut Self>) -> Self {
+        let this = self.project();
+        Self {
+            at: *this.at,
+            limits: this.limits.take(),
+            // Registered with the runtime only when it is polled: for streams, but not for answers
+            // that are there at once.
+            sleep: this.at.map(sleep_until),
+        }
+    }
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Status> {
+        let this = self.project();
+        match this.sleep.as_pin_mut() {
+            Some(sleep) => ready!(sleep.poll(cx)),
+            None => return Poll::Pending,
+        }
+        let limit = Limit::Deadline;
+        Poll::Ready(match this.limits {
+            Some(limits) => limits.hit(limit, super::SOON),
+            None => limit.status(super::SOON),
+        })
+    }
+}
