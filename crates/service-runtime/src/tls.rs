@@ -26,6 +26,8 @@ pub mod peer;
 mod reload;
 pub mod server;
 mod watch;
+#[cfg(feature = "workload-api")]
+mod workload;
 
 use std::sync::Arc;
 
