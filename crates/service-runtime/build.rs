@@ -7,6 +7,7 @@ use prost::Message as _;
 
 const PROTO_ROOT: &str = "proto";
 const HEALTH: &str = "grpc/health/v1/health.proto";
+const WORKLOAD: &str = "spiffe/workload.proto";
 
 /// The messages that tonic-health has already; only what it lacks is generated.
 const FROM_TONIC_HEALTH: [(&str, &str); 2] = [
@@ -35,5 +36,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             builder.extern_path(proto, rust)
         })
         .compile_fds(descriptors)?;
+
+    // What the tests' own Workload API speaks; the library has it from the crate spiffe.
+    if std::env::var_os("CARGO_FEATURE_WORKLOAD_API").is_some() {
+        tonic_prost_build::configure()
+            .build_client(false)
+            .compile_fds(protox::compile([WORKLOAD], [PROTO_ROOT])?)?;
+    }
     Ok(())
 }

@@ -72,7 +72,7 @@ pub enum Error {
     #[error("the gRPC listener cannot start; the setting server.address says where")]
     Grpc(#[source] server::BindError),
     /// See the source.
-    #[error("the certificates of the settings under server.tls cannot be used")]
+    #[error("there is no identity for TLS; the settings under server.tls say where it comes from")]
     Tls(#[source] LoadError),
     /// See the source.
     #[error("the listener for browsers cannot start; the setting web.address says where")]
@@ -124,7 +124,9 @@ impl Server {
         };
         let service = rpc::Service::new(store.clone(), cache, feed);
         let routes = routes(&settings, service, &health).map_err(Error::Reflection)?;
-        let grpc = settings.server.clone().bind().map_err(Error::of_bind)?;
+        let tls = settings.server.tls.identity().await.map_err(Error::Tls)?;
+        let grpc = settings.server.clone().bind_with(tls);
+        let grpc = grpc.map_err(Error::Grpc)?;
         let grpc = grpc.measured(&opentelemetry::global::meter(env!("CARGO_PKG_NAME")));
         let web = settings.web.clone().bind().map_err(Error::Web)?;
         let ops = settings.ops.clone().bind().map_err(Error::Ops)?;
@@ -231,17 +233,6 @@ impl Server {
                 "the store is in memory: it is empty at the start and lost at the end; \
                  store.url = \"sqlite://FILE\" keeps it"
             );
-        }
-    }
-}
-
-// === impl Error ===
-
-impl Error {
-    fn of_bind(error: server::BindError) -> Self {
-        match error {
-            server::BindError::Tls(error) => Self::Tls(error),
-            error => Self::Grpc(error),
         }
     }
 }

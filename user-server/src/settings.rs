@@ -67,6 +67,7 @@ pub fn loader() -> Loader {
     Loader::new(PREFIX)
         .well_known("HOSTNAME", "instance.name")
         .well_known("POD_NAME", "instance.name")
+        .well_known("SPIFFE_ENDPOINT_SOCKET", "server.tls.spiffe_endpoint")
 }
 
 // === impl Settings ===

@@ -127,7 +127,15 @@ impl Config {
     /// When a file cannot be used, or the address is in use, is not one of this machine's, or needs a
     /// privilege.
     pub fn bind(self) -> Result<Bound, BindError> {
-        let tls = self.tls.load().map_err(BindError::Tls)?;
+        let identity = self.tls.load().map_err(BindError::Tls)?;
+        self.bind_with(identity)
+    }
+
+    /// The same with the identity that [`tls::server::Config::identity`] has waited for.
+    ///
+    /// # Errors
+    /// When the address is in use, is not one of this machine's, or needs a privilege.
+    pub fn bind_with(self, tls: Option<Reloader<ServerConfig>>) -> Result<Bound, BindError> {
         let address = self.address;
         let failed = |source| BindError::Address { address, source };
         let listener = listen(address).map_err(failed)?;

@@ -25,6 +25,8 @@ pub mod metrics;
 pub mod peer;
 mod reload;
 pub mod server;
+#[cfg(feature = "workload-api")]
+mod workload;
 
 use std::sync::Arc;
 

@@ -95,7 +95,7 @@ fn files_that_cannot_be_used_are_named_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let (code, said) = refusal(folder.path(), &[]);
     assert_eq!(code, Some(1), "{said}");
-    for part in ["settings under server.tls", "tls.crt", "No such file"] {
+    for part in ["the settings under server.tls", "tls.crt", "No such file"] {
         assert!(said.contains(part), "{part:?} must be in\n{said}");
     }
 
@@ -121,6 +121,10 @@ fn settings_that_contradict_each_other_are_bad_usage() {
         (
             ["--set", "server.tls.client_ca=/ca.crt"],
             "server.tls.client_ca (flag --set server.tls.client_ca): expected nothing",
+        ),
+        (
+            ["--set", "server.tls.source=spiffe"],
+            "server.tls.spiffe_endpoint (default): expected unix:///PATH",
         ),
         (
             ["--set", "server.tls.mode=on"],

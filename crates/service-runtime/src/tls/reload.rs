@@ -53,6 +53,12 @@ pub enum LoadError {
     /// The authorities.
     #[error("the authorities of clients cannot be used")]
     Verifier(#[source] VerifierBuilderError),
+    /// The SPIFFE Workload API has nothing, or nothing that can be used.
+    #[error("the SPIFFE Workload API gives no identity")]
+    Workload(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Files were to be read where there are none.
+    #[error("an identity of the SPIFFE Workload API has to be waited for")]
+    NotFiles,
     /// Fewer files were read than were named.
     #[error("files are missing")]
     Incomplete,
@@ -74,6 +80,13 @@ pub(super) struct Loaded<T> {
     pub(super) not_after: Option<Timestamp>,
 }
 
+/// Replaces what a [`Reloader`] hands out.
+pub(super) struct Publisher<T> {
+    name: &'static str,
+    current: watch::Sender<Arc<T>>,
+    status: watch::Sender<Status>,
+}
+
 /// The files as they were tried last.
 type Tried = Result<Vec<Contents>, String>;
 
@@ -92,18 +105,32 @@ impl<T: Send + Sync + 'static> Reloader<T> {
         let changes = Changes::of(&source.paths());
         let files = read(&*source)?;
         let loaded = source.build(&files)?;
-        let (status, status_of) = watch::channel(Status {
-            loaded_at: Timestamp::now(),
-            not_after: loaded.not_after,
-            rejected: None,
-        });
+        Ok(Self::with(name, loaded, |publisher| {
+            follow(source, Ok(files), changes, publisher)
+        }))
+    }
+
+    /// Begins with what was loaded, and goes on with what a task publishes.
+    pub(super) fn with<F>(
+        name: &'static str,
+        loaded: Loaded<T>,
+        task: impl FnOnce(Publisher<T>) -> F,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (status, status_of) = watch::channel(Status::of(&loaded));
         let (current, current_of) = watch::channel(Arc::new(loaded.value));
-        let task = follow(name, source, Ok(files), changes, current, status);
-        Ok(Self {
+        let task = task(Publisher {
+            name,
+            current,
+            status,
+        });
+        Self {
             current: current_of,
             status: status_of,
             task: Arc::new(AbortOnDropHandle::new(tokio::spawn(task))),
-        })
+        }
     }
 
     /// What the next connection is to use.
@@ -143,7 +170,45 @@ impl<T> Clone for Reloader<T> {
     }
 }
 
+// === impl Publisher ===
+
+impl<T> Publisher<T> {
+    /// Hands out what was made, or says why nothing was.
+    pub(super) fn publish(&self, news: Result<Loaded<T>, LoadError>) {
+        let name = self.name;
+        match news {
+            Ok(loaded) => {
+                let not_after = loaded.not_after.map(tracing::field::display);
+                tracing::info!(name, not_after, "new certificates are used");
+                // Whoever waits for the change finds the status of it.
+                self.status.send_replace(Status::of(&loaded));
+                self.current.send_replace(Arc::new(loaded.value));
+            }
+            Err(error) => {
+                let error = chain(&error);
+                tracing::error!(
+                    name,
+                    error,
+                    "new certificates cannot be used; the old ones stay"
+                );
+                self.status
+                    .send_modify(|status| status.rejected = Some(error));
+            }
+        }
+    }
+}
+
 // === impl Status ===
+
+impl Status {
+    fn of<T>(loaded: &Loaded<T>) -> Self {
+        Self {
+            loaded_at: Timestamp::now(),
+            not_after: loaded.not_after,
+            rejected: None,
+        }
+    }
+}
 
 /// For people: until when the certificate is valid, and what is wrong with newer files.
 impl fmt::Display for Status {
@@ -160,12 +225,10 @@ impl fmt::Display for Status {
 }
 
 async fn follow<S: Source>(
-    name: &'static str,
     source: Arc<S>,
     mut tried: Tried,
     mut changes: Changes,
-    current: watch::Sender<Arc<S::Output>>,
-    status: watch::Sender<Status>,
+    publisher: Publisher<S::Output>,
 ) {
     loop {
         changes.next().await;
@@ -174,32 +237,12 @@ async fn follow<S: Source>(
             tokio::task::spawn_blocking(move || attempt(&*source, tried))
         };
         // It is not cancelled but by the end of the runtime, and does not panic.
-        let Ok((now_tried, outcome)) = work.await else {
+        let Ok((now_tried, news)) = work.await else {
             return;
         };
         tried = now_tried;
-        match outcome {
-            None => {}
-            Some(Ok(loaded)) => {
-                let not_after = loaded.not_after.map(tracing::field::display);
-                tracing::info!(name, not_after, "new certificates are used");
-                // Whoever waits for the change finds the status of it.
-                status.send_replace(Status {
-                    loaded_at: Timestamp::now(),
-                    not_after: loaded.not_after,
-                    rejected: None,
-                });
-                current.send_replace(Arc::new(loaded.value));
-            }
-            Some(Err(error)) => {
-                let error = chain(&error);
-                tracing::error!(
-                    name,
-                    error,
-                    "new certificates cannot be used; the old ones stay"
-                );
-                status.send_modify(|status| status.rejected = Some(error));
-            }
+        if let Some(news) = news {
+            publisher.publish(news);
         }
     }
 }

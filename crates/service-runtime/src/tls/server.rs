@@ -1,11 +1,13 @@
 //! The TLS of a listener: its settings, and what they make of the files.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ServerConfig;
+use jiff::Timestamp;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
 
 use super::files::Contents;
@@ -20,6 +22,10 @@ pub struct Config {
     /// `"off"` is plaintext, `"tls"` proves the server to its clients, and `"mtls"` also asks every
     /// client for a certificate.
     pub mode: Mode,
+    /// `"files"`, or `"spiffe"` for the SPIFFE Workload API.
+    pub source: IdentitySource,
+    /// Where the Workload API is, as `unix:///PATH` or `tcp://ADDRESS:PORT`; for source `"spiffe"`.
+    pub spiffe_endpoint: String,
     /// The certificate chain, leaf first (PEM).
     pub certificate: PathBuf,
     /// Its private key (PEM).
@@ -43,47 +49,129 @@ pub enum Mode {
     Mtls,
 }
 
+/// Where the identity and the authorities come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentitySource {
+    /// The files that the other settings name.
+    #[default]
+    Files,
+    /// The SPIFFE Workload API, where the program was built with the feature `workload-api`.
+    Spiffe,
+}
+
+/// What a configuration is made of, wherever it comes from.
+pub(super) struct Material {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) not_after: Timestamp,
+    pub(super) key: PrivateKeyDer<'static>,
+    /// Whose clients are let in; `None` asks them for nothing.
+    pub(super) authorities: Option<RootCertStore>,
+}
+
 // === impl Config ===
 
 impl Config {
     /// Checks what the types cannot.
     pub fn validate(&self, violations: &mut Violations) {
-        let given = |path: &PathBuf| !path.as_os_str().is_empty();
         let tls = self.mode != Mode::Off;
-        violations.expect(
-            !tls || given(&self.certificate),
-            "certificate",
-            "the path of a PEM file, since mode is not \"off\"",
-        );
-        violations.expect(
-            !tls || given(&self.private_key),
-            "private_key",
-            "the path of a PEM file, since mode is not \"off\"",
-        );
         let mutual = self.mode == Mode::Mtls;
+        let files = tls && self.source == IdentitySource::Files;
+        let spiffe = self.source == IdentitySource::Spiffe;
+        for (path, name) in [
+            (&self.certificate, "certificate"),
+            (&self.private_key, "private_key"),
+        ] {
+            violations.expect(
+                !files || is_given(path),
+                name,
+                "the path of a PEM file, since mode is not \"off\"",
+            );
+            violations.expect(
+                !spiffe || !is_given(path),
+                name,
+                "nothing, since source is \"spiffe\"",
+            );
+        }
         violations.expect(
-            !mutual || given(&self.client_ca),
+            !(files && mutual) || is_given(&self.client_ca),
             "client_ca",
             "the path of a PEM file, since mode is \"mtls\"",
         );
         violations.expect(
-            mutual || !given(&self.client_ca),
+            (mutual && !spiffe) || !is_given(&self.client_ca),
             "client_ca",
-            "nothing, since only mode \"mtls\" asks clients for a certificate",
+            "nothing, since only mode \"mtls\" with files asks for authorities of clients",
         );
+        violations.expect(
+            !spiffe || cfg!(feature = "workload-api"),
+            "source",
+            "\"files\", since this program was built without the feature workload-api",
+        );
+        violations.expect(
+            !(spiffe && tls && self.spiffe_endpoint.is_empty()),
+            "spiffe_endpoint",
+            "unix:///PATH of the Workload API, since source is \"spiffe\"",
+        );
+    }
+
+    /// Waits for the identity, wherever it comes from; `None` for plaintext. It is replaced whenever
+    /// its source replaces it. Cancel-safe.
+    ///
+    /// # Errors
+    /// When a file cannot be used, or the Workload API gives nothing within half a minute.
+    pub async fn identity(&self) -> Result<Option<Reloader<ServerConfig>>, LoadError> {
+        #[cfg(feature = "workload-api")]
+        if self.mode != Mode::Off && self.source == IdentitySource::Spiffe {
+            return super::workload::start(self.clone()).await.map(Some);
+        }
+        std::future::ready(self.load()).await
     }
 
     /// Reads the files, and again whenever they change; `None` for plaintext. Must be called on a
     /// tokio runtime.
     ///
     /// # Errors
-    /// When a file cannot be used.
+    /// When a file cannot be used, or the identity comes from elsewhere.
     pub fn load(&self) -> Result<Option<Reloader<ServerConfig>>, LoadError> {
         if self.mode == Mode::Off {
             return Ok(None);
         }
+        if self.source != IdentitySource::Files {
+            return Err(LoadError::NotFiles);
+        }
         Reloader::start("tls", self.clone()).map(Some)
     }
+
+    pub(super) fn assemble(&self, material: Material) -> Result<Loaded<ServerConfig>, LoadError> {
+        let builder = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(self.minimum_version.versions())
+            .map_err(LoadError::Rejected)?;
+        let builder = match material.authorities {
+            None => builder.with_no_client_auth(),
+            Some(roots) => {
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+                builder.with_client_cert_verifier(verifier.build().map_err(LoadError::Verifier)?)
+            }
+        };
+        let mut config = builder
+            .with_single_cert(material.chain, material.key)
+            .map_err(LoadError::Rejected)?;
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        // Connections last, so that resumption saves little; without it every connection proves its
+        // peer anew, against the authorities and the clock of its moment.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Loaded {
+            value: config,
+            not_after: Some(material.not_after),
+        })
+    }
+}
+
+fn is_given(path: &Path) -> bool {
+    !path.as_os_str().is_empty()
 }
 
 impl Source for Config {
@@ -101,29 +189,12 @@ impl Source for Config {
         let [chain, key, authorities @ ..] = files else {
             return Err(LoadError::Incomplete);
         };
-        let builder = ServerConfig::builder_with_provider(provider())
-            .with_protocol_versions(self.minimum_version.versions())
-            .map_err(LoadError::Rejected)?;
-        let builder = match authorities {
-            [] => builder.with_no_client_auth(),
-            [authorities, ..] => {
-                let roots = Arc::new(authorities.roots()?);
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
-                builder.with_client_cert_verifier(verifier.build().map_err(LoadError::Verifier)?)
-            }
-        };
-        let (certificates, not_after) = chain.identity()?;
-        let mut config = builder
-            .with_single_cert(certificates, key.private_key()?)
-            .map_err(LoadError::Rejected)?;
-        config.alpn_protocols = vec![ALPN.to_vec()];
-        // Connections last, so that resumption saves little; without it every connection proves its
-        // peer anew, against the authorities and the clock of its moment.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
-        Ok(Loaded {
-            value: config,
-            not_after: Some(not_after),
+        let (chain, not_after) = chain.identity()?;
+        self.assemble(Material {
+            chain,
+            not_after,
+            key: key.private_key()?,
+            authorities: authorities.first().map(Contents::roots).transpose()?,
         })
     }
 }

@@ -9,3 +9,5 @@ mod rotation;
 mod telemetry;
 mod tools;
 mod trust;
+#[cfg(feature = "workload-api")]
+mod workload;

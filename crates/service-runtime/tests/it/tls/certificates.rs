@@ -76,6 +76,43 @@ impl Authority {
         }
     }
 
+    /// An authority as the X.509-SVID specification wants it: with its trust domain as URI, for
+    /// signing certificates and nothing else.
+    #[cfg(feature = "workload-api")]
+    pub(crate) fn spiffe(name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let domain = "spiffe://cluster.test".try_into().unwrap();
+        params.subject_alt_names = vec![SanType::URI(domain)];
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
+        let key = KeyPair::generate().unwrap();
+        Self(CertifiedIssuer::self_signed(params, key).unwrap())
+    }
+
+    /// An X.509-SVID that also has a DNS name.
+    #[cfg(feature = "workload-api")]
+    pub(crate) fn issue_svid(&self, name: &str, id: &str) -> Identity {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        let id = id.try_into().unwrap();
+        params.subject_alt_names.push(SanType::URI(id));
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        Identity {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+        }
+    }
+
+    #[cfg(feature = "workload-api")]
+    pub(crate) fn der(&self) -> &CertificateDer<'static> {
+        self.0.der()
+    }
+
     /// What others have to trust.
     pub(crate) fn pem(&self) -> String {
         self.0.pem()

@@ -1,0 +1,235 @@
+//! An identity from a Workload API of ours, which speaks the published protocol on a Unix socket.
+//! SPIRE itself is not here; what it adds (attestation, nodes) is not the workload's business.
+
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use service_runtime::tls::server::{Config, IdentitySource, Mode};
+use service_runtime::tls::{LoadError, Reloader};
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+use tokio_stream::wrappers::{UnixListenerStream, WatchStream};
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::{Request, Response, Status};
+
+use self::pb::spiffe_workload_api_server::{SpiffeWorkloadApi, SpiffeWorkloadApiServer};
+use super::certificates::{Authority, Identity, SERVER, Validity};
+use super::client::{certificate_of, connect, refused, trusting};
+use crate::subject::{self, asking, on_a_free_port, soon};
+
+#[allow(
+    clippy::allow_attributes_without_reason,
+    clippy::pedantic,
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    reason = "generated code"
+)]
+mod pb {
+    include!(concat!(env!("OUT_DIR"), "/_.rs"));
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// Hands out one identity, which the test replaces.
+struct Agent {
+    current: watch::Sender<pb::X509svidResponse>,
+    folder: tempfile::TempDir,
+    _task: tokio_util::task::AbortOnDropHandle<()>,
+}
+
+struct Api(watch::Receiver<pb::X509svidResponse>);
+
+// === impl Agent ===
+
+impl Agent {
+    fn start(identity: &Identity, authority: &Authority) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(socket(folder.path())).unwrap();
+        let (current, current_of) = watch::channel(answer(identity, authority));
+        let task = tokio::spawn(async move {
+            tonic::transport::Server::builder()
+                .add_service(SpiffeWorkloadApiServer::new(Api(current_of)))
+                .serve_with_incoming(UnixListenerStream::new(listener))
+                .await
+                .unwrap();
+        });
+        Self {
+            current,
+            folder,
+            _task: tokio_util::task::AbortOnDropHandle::new(task),
+        }
+    }
+
+    fn rotate(&self, identity: &Identity, authority: &Authority) {
+        self.current.send_replace(answer(identity, authority));
+    }
+
+    fn tls(&self, mode: Mode) -> Config {
+        Config {
+            mode,
+            source: IdentitySource::Spiffe,
+            spiffe_endpoint: format!("unix://{}", socket(self.folder.path()).display()),
+            ..Config::default()
+        }
+    }
+}
+
+fn socket(folder: &Path) -> PathBuf {
+    folder.join("agent.sock")
+}
+
+fn answer(identity: &Identity, authority: &Authority) -> pb::X509svidResponse {
+    let svid = pb::X509svid {
+        spiffe_id: ID.to_owned(),
+        x509_svid: identity.der().to_vec(),
+        x509_svid_key: identity.key().secret_der().to_vec(),
+        bundle: authority.der().to_vec(),
+        hint: String::new(),
+    };
+    pb::X509svidResponse {
+        svids: vec![svid],
+        ..pb::X509svidResponse::default()
+    }
+}
+
+// === impl Api ===
+
+#[tonic::async_trait]
+impl SpiffeWorkloadApi for Api {
+    type FetchX509SVIDStream = Answers<pb::X509svidResponse>;
+    type FetchX509BundlesStream = Answers<pb::X509BundlesResponse>;
+    type FetchJWTBundlesStream = Answers<pb::JwtBundlesResponse>;
+
+    async fn fetch_x509svid(
+        &self,
+        request: Request<pb::X509svidRequest>,
+    ) -> Result<Response<Self::FetchX509SVIDStream>, Status> {
+        // The specification's guard against forged requests (SPIFFE Workload API, section 5).
+        if request.metadata().get("workload.spiffe.io").is_none() {
+            return Err(Status::invalid_argument("security header missing"));
+        }
+        let answers = WatchStream::new(self.0.clone()).map(Ok);
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn fetch_x509_bundles(
+        &self,
+        _: Request<pb::X509BundlesRequest>,
+    ) -> Result<Response<Self::FetchX509BundlesStream>, Status> {
+        Err(Status::unimplemented("no test asks for bundles alone"))
+    }
+
+    async fn fetch_jwtsvid(
+        &self,
+        _: Request<pb::JwtsvidRequest>,
+    ) -> Result<Response<pb::JwtsvidResponse>, Status> {
+        Err(Status::unimplemented("no test asks for tokens"))
+    }
+
+    async fn fetch_jwt_bundles(
+        &self,
+        _: Request<pb::JwtBundlesRequest>,
+    ) -> Result<Response<Self::FetchJWTBundlesStream>, Status> {
+        Err(Status::unimplemented("no test asks for tokens"))
+    }
+
+    async fn validate_jwtsvid(
+        &self,
+        _: Request<pb::ValidateJwtsvidRequest>,
+    ) -> Result<Response<pb::ValidateJwtsvidResponse>, Status> {
+        Err(Status::unimplemented("no test asks for tokens"))
+    }
+}
+
+/// The server's SPIFFE ID, in the trust domain of the tests' clients.
+const ID: &str = "spiffe://cluster.test/ns/here/sa/server";
+
+fn svid(authority: &Authority) -> Identity {
+    authority.issue_svid(SERVER, ID)
+}
+
+async fn start(
+    tls: Config,
+) -> (
+    service_runtime::server::Running,
+    Reloader<rustls::ServerConfig>,
+) {
+    let identity = soon("the first identity", tls.identity()).await.unwrap();
+    let config = service_runtime::server::Config {
+        tls,
+        ..on_a_free_port()
+    };
+    let bound = config.bind_with(identity).unwrap();
+    let identity = bound.tls().unwrap().clone();
+    let layered = subject::bind(on_a_free_port()).1;
+    (bound.serve(layered), identity)
+}
+
+#[tokio::test]
+async fn what_the_workload_api_replaces_is_used_by_the_next_connection() {
+    let (old, new) = (Authority::spiffe("old"), Authority::spiffe("new"));
+    let (first, second) = (svid(&old), svid(&new));
+    let agent = Agent::start(&first, &old);
+    let (server, identity) = start(agent.tls(Mode::Mtls)).await;
+    let address = server.local_address();
+    let (old_client, new_client) = (old.client(Validity::Current), new.client(Validity::Current));
+    let mut living = connect(address, trusting(&old, Some(&old_client))).await;
+
+    // Its authority changes as well, and with it whose clients are let in.
+    agent.rotate(&second, &new);
+    let mut waiting = identity.clone();
+    soon("the new identity", waiting.changed()).await;
+    let config = Arc::new(trusting(&new, Some(&new_client)));
+    assert_eq!(certificate_of(address, config.clone()).await, *second.der());
+    connect(address, config).await;
+    let (_, error) = refused(address, trusting(&new, Some(&old_client)), SERVER).await;
+    assert!(error.contains("UnknownCA"), "{error}");
+    living
+        .check(asking(""))
+        .await
+        .expect("a connection must outlive the identity that it was made with");
+}
+
+#[tokio::test]
+async fn a_key_of_another_certificate_keeps_the_old_identity() {
+    let authority = Authority::spiffe("a");
+    let (first, second) = (svid(&authority), svid(&authority));
+    let agent = Agent::start(&first, &authority);
+    let (server, identity) = start(agent.tls(Mode::Tls)).await;
+    let mismatched = Identity {
+        certificate: second.certificate.clone(),
+        key: first.key.clone(),
+    };
+    agent.rotate(&mismatched, &authority);
+    soon("the refusal", async {
+        while identity.status().rejected.is_none() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let client = Arc::new(trusting(&authority, None));
+    let seen = certificate_of(server.local_address(), client.clone()).await;
+    assert_eq!(seen, *first.der());
+
+    agent.rotate(&second, &authority);
+    soon("the new identity", async {
+        while certificate_of(server.local_address(), client.clone()).await != *second.der() {}
+    })
+    .await;
+    assert_eq!(identity.status().rejected, None);
+}
+
+#[tokio::test]
+async fn an_identity_that_has_to_be_waited_for_is_not_read_from_files() {
+    let tls = Config {
+        mode: Mode::Tls,
+        source: IdentitySource::Spiffe,
+        spiffe_endpoint: "nonsense".to_owned(),
+        ..Config::default()
+    };
+    assert!(matches!(tls.load(), Err(LoadError::NotFiles)));
+    let refused = soon("the refusal", tls.identity()).await;
+    assert!(matches!(refused, Err(LoadError::Workload(_))));
+}
