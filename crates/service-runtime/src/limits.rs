@@ -239,7 +239,7 @@ impl Limits {
     }
 
     /// A place for a call, `None` where no limit applies.
-    fn admit(&self, call: &request::Parts) -> Result<Option<Place>, Status> {
+    fn admit(&self, call: &request::Parts) -> Result<Option<Place>, (Limit, Status)> {
         match &self.0 {
             Some(inner) if !call.uri.path().starts_with(HEALTH) => {
                 Inner::admit(inner, call).map(Some)
@@ -252,20 +252,21 @@ impl Limits {
 // === impl Inner ===
 
 impl Inner {
-    fn admit(this: &Arc<Self>, call: &request::Parts) -> Result<Place, Status> {
+    fn admit(this: &Arc<Self>, call: &request::Parts) -> Result<Place, (Limit, Status)> {
         let most = this.config.max_concurrent_calls;
         // It is given back by its drop, also when a limit refuses the call.
         let before = this.running.fetch_add(1, Ordering::Relaxed);
         let running = Running(this.clone());
         if most > 0 && before >= most {
-            return Err(this.hit(Limit::ConcurrentCalls, SOON));
+            let limit = Limit::ConcurrentCalls;
+            return Err((limit, this.hit(limit, SOON)));
         }
         match this.callers.admit(call) {
             Ok(usage) => Ok(Place {
                 running,
                 _usage: usage,
             }),
-            Err((limit, retry)) => Err(this.hit(limit, retry)),
+            Err((limit, retry)) => Err((limit, this.hit(limit, retry))),
         }
     }
 

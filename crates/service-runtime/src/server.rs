@@ -10,6 +10,7 @@ mod accept;
 mod config;
 mod connection;
 mod greeting;
+mod stall;
 
 use std::convert::Infallible;
 use std::io;

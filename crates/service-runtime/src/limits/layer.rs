@@ -14,6 +14,7 @@ use tower_service::Service;
 
 use super::messages::Measured;
 use super::{Inner, Limit, Limits, Place, deadline};
+use crate::auth::layer::Refused;
 use crate::layers::refused::OrRefused;
 
 /// The layer's service.
@@ -31,7 +32,7 @@ pin_project! {
         #[pin]
         clock: Clock,
         place: Option<Place>,
-        refusal: Option<Status>,
+        refusal: Option<(Limit, Status)>,
     }
 }
 
@@ -55,6 +56,13 @@ pin_project! {
         #[pin]
         sleep: Option<Sleep>,
     }
+}
+
+/// The access log says by which limit.
+fn refused<B>(limit: Limit, status: Status) -> Response<OrRefused<B>> {
+    let mut response = OrRefused::refused(status);
+    response.extensions_mut().insert(Refused(limit.reason()));
+    response
 }
 
 // === impl Limited ===
@@ -81,7 +89,7 @@ where
         let (parts, body) = request.into_parts();
         let (place, refusal) = match self.limits.admit(&parts) {
             Ok(place) => (place, None),
-            Err(status) => (None, Some(status)),
+            Err(refusal) => (None, Some(refusal)),
         };
         let clock = Clock::of(&parts, place.as_ref());
         let inner = refusal.is_none().then(|| {
@@ -109,11 +117,9 @@ where
         let mut this = self.project();
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             // A future is not polled after its end.
-            let refusal = this
-                .refusal
-                .take()
-                .unwrap_or_else(|| Status::cancelled("the call is over"));
-            return Poll::Ready(Ok(OrRefused::refused(refusal)));
+            let over = || (Limit::Deadline, Status::cancelled("the call is over"));
+            let (limit, status) = this.refusal.take().unwrap_or_else(over);
+            return Poll::Ready(Ok(refused(limit, status)));
         };
         if let Poll::Ready(response) = inner.poll(cx) {
             let clock = this.clock.hand_over();
@@ -130,7 +136,7 @@ where
         // The handler stops here, and what it holds is free.
         this.inner.set(None);
         this.place.take();
-        Poll::Ready(Ok(OrRefused::refused(status)))
+        Poll::Ready(Ok(refused(Limit::Deadline, status)))
     }
 }
 

@@ -52,7 +52,7 @@ impl<S: Serve> Acceptor<S> {
         service: S,
     ) -> Self {
         let calls = TaskTracker::new();
-        let mut http = http2::Builder::new(Calls::new(calls.clone()));
+        let mut http = http2::Builder::new(Calls::new(calls.clone(), config.write_timeout));
         http.timer(TokioTimer::new())
             // gRPC has no use for `date`, and nobody pays for what is not sent.
             .auto_date_header(false)

@@ -44,6 +44,11 @@ pub struct Config {
     /// for any time.
     #[serde(with = "crate::settings::duration::or_off")]
     pub max_connection_age_grace: Option<Duration>,
+    /// How long a peer may leave an answer unread, by HTTP/2's flow control, before its call is given
+    /// up. Whoever reads at all has its time extended; who reads nothing would hold the call's memory
+    /// for ever.
+    #[serde(with = "crate::settings::duration")]
+    pub write_timeout: Duration,
     /// How many bytes a stream may send ahead of the service's reading, in bytes.
     pub initial_stream_window_size: u32,
     /// The same for all streams of a connection together, in bytes.
@@ -82,6 +87,11 @@ impl Config {
         violations.expect(
             !self.keepalive_timeout.is_zero(),
             "keepalive_timeout",
+            "more than zero",
+        );
+        violations.expect(
+            !self.write_timeout.is_zero(),
+            "write_timeout",
             "more than zero",
         );
         violations.expect(
@@ -127,6 +137,7 @@ impl Default for Config {
             keepalive_timeout: Duration::from_secs(10),
             max_connection_age: None,
             max_connection_age_grace: Some(Duration::from_secs(30)),
+            write_timeout: Duration::from_secs(30),
             initial_stream_window_size: 1 << 20,
             initial_connection_window_size: 4 << 20,
             max_header_list_size: 16 << 10,

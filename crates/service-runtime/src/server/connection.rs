@@ -21,6 +21,7 @@ use tonic::transport::server::TcpConnectInfo;
 use tower::util::{Oneshot, ServiceExt as _};
 
 use super::greeting::{Counted, Greeting};
+use super::stall::{Call, Noted, Noting};
 use super::{Config, Serve};
 use crate::tls::chain::chain;
 use crate::tls::handshake::{Failure, Handshakes};
@@ -37,6 +38,7 @@ pub(super) struct Lifetime {
 #[derive(Clone, Debug)]
 pub(super) struct Calls {
     tracker: TaskTracker,
+    write_timeout: Duration,
 }
 
 /// The service of one connection, as hyper calls it.
@@ -183,8 +185,11 @@ impl Lifetime {
 // === impl Calls ===
 
 impl Calls {
-    pub(super) fn new(tracker: TaskTracker) -> Self {
-        Self { tracker }
+    pub(super) fn new(tracker: TaskTracker, write_timeout: Duration) -> Self {
+        Self {
+            tracker,
+            write_timeout,
+        }
     }
 }
 
@@ -193,16 +198,16 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, call: F) {
-        self.tracker.spawn(call);
+        self.tracker.spawn(Call::new(call, self.write_timeout));
     }
 }
 
 // === impl Connection ===
 
 impl<S: Serve> hyper::service::Service<Request<Incoming>> for Connection<S> {
-    type Response = Response<S::Body>;
+    type Response = Response<Noted<S::Body>>;
     type Error = Infallible;
-    type Future = Oneshot<S, Request<Incoming>>;
+    type Future = Noting<Oneshot<S, Request<Incoming>>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let extensions = request.extensions_mut();
@@ -210,7 +215,7 @@ impl<S: Serve> hyper::service::Service<Request<Incoming>> for Connection<S> {
         if let Some(identity) = &self.identity {
             extensions.insert(identity.clone());
         }
-        self.service.clone().oneshot(request)
+        Noting::new(self.service.clone().oneshot(request))
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use service_runtime::auth::Guard;
+use service_runtime::limits;
 use service_runtime::server::Config;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -11,12 +13,15 @@ use crate::frames::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, End, HEADERS, PING, Peer,
     RST_STREAM, SETTINGS, frame, request,
 };
-use crate::subject::{asking, connect, on_a_free_port, soon, start};
+use crate::subject::{
+    OTHER, asking, connect, connect_other, on_a_free_port, soon, start, start_other,
+};
 
 /// How much a flood sends at the most; no server reads all of it.
-const FLOOD: usize = 64 << 20;
+const FLOOD: usize = 256 << 20;
 
-/// By how much the process may grow meanwhile, in bytes; the socket's buffers are in it.
+/// By how much the process may grow meanwhile, in bytes. Alone the test grows by 150 KB; the tests that
+/// panic on purpose beside it read 60 MB of debug symbols.
 const GROWTH: usize = FLOOD / 2;
 
 /// This process's memory, in bytes, where it can be told.
@@ -131,33 +136,55 @@ async fn rapid_resets_end_the_connection_calmly() {
 }
 
 #[tokio::test]
-async fn a_reader_who_takes_nothing_holds_its_own_streams_only() {
+async fn a_reader_who_takes_nothing_loses_its_calls() {
     let most = 16;
-    let (server, _gate) = start(Config {
+    let server = Config {
         max_concurrent_streams: most,
+        write_timeout: Duration::from_millis(300),
         ..on_a_free_port()
-    });
+    };
+    let limits = limits::Config::default().start(&[]);
+    let (server, gate) = start_other(server, Guard::open(), limits.clone());
     // A window of nothing: no message can be sent.
     let window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
     let mut peer = Peer::greet(server.local_address(), &window).await;
-    let headers = request("/grpc.health.v1.Health/Check");
-    let mut refused = 0;
-    for stream in 0..4 * most {
-        let id = 2 * stream + 1;
-        let mut bytes = frame(HEADERS, END_HEADERS, id, &headers);
-        bytes.extend(frame(DATA, END_STREAM, id, &[0; 5]));
-        if !peer.send(&bytes).await {
-            break;
+    // Unary calls, and streams that would go on.
+    for (method, first) in [("Check", 0), ("Watch", most / 2)] {
+        let headers = request(&format!("{OTHER}{method}"));
+        for stream in first..first + most / 2 {
+            let id = 2 * stream + 1;
+            let mut bytes = frame(HEADERS, END_HEADERS, id, &headers);
+            bytes.extend(frame(DATA, END_STREAM, id, &[0; 5]));
+            assert!(peer.send(&bytes).await, "so many streams are allowed");
         }
     }
-    while refused < 3 * most {
-        match soon("a refusal", peer.next()).await {
-            Some((RST_STREAM, _)) => refused += 1,
+    let mut reset = 0;
+    while reset < most {
+        match soon("a reset", peer.next()).await {
+            Some((RST_STREAM, _)) => reset += 1,
+            Some((DATA, _)) => panic!("there is no window for it"),
             Some(_) => {}
-            None => break,
+            None => panic!("only the calls are given up"),
         }
     }
-    is_served(&server).await;
+    soon("the end of the calls", async {
+        while limits.running() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+
+    // Whoever waits for the server, and not the other way round, may wait.
+    let mut client = connect_other(server.local_address()).await;
+    let mut stream = client.watch(asking("slow")).await.unwrap().into_inner();
+    stream.message().await.unwrap().expect("the first message");
+    // Nothing is to happen in this time, which is longer than write_timeout.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    gate.open();
+    let second = soon("the second message", stream.message()).await;
+    second
+        .unwrap()
+        .expect("a slow handler is not a slow reader");
 }
 
 #[tokio::test]
