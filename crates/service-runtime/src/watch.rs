@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// How long writers may take from the first file to the last.
-const SETTLE: Duration = Duration::from_millis(50);
+pub(super) const SETTLE: Duration = Duration::from_millis(50);
 
 /// How often files are looked at where the file system says nothing, as some network and overlay
 /// file systems do.

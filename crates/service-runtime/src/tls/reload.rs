@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::chain::chain;
 use super::files::{Contents, FileError};
-use crate::watch::Changes;
+use crate::watch::{Changes, SETTLE};
 
 /// Hands out the last usable `T`. Clones share it; the last one ends the watch on the files.
 #[derive(Debug)]
@@ -232,17 +232,29 @@ async fn follow<S: Source>(
 ) {
     loop {
         changes.next().await;
-        let work = {
-            let source = source.clone();
-            tokio::task::spawn_blocking(move || attempt(&*source, tried))
-        };
-        // It is not cancelled but by the end of the runtime, and does not panic.
-        let Ok((now_tried, news)) = work.await else {
-            return;
-        };
-        tried = now_tried;
-        if let Some(news) = news {
-            publisher.publish(news);
+        let mut refused = None;
+        loop {
+            let work = {
+                let source = source.clone();
+                tokio::task::spawn_blocking(move || attempt(&*source, tried))
+            };
+            // It is not cancelled but by the end of the runtime, and does not panic.
+            let Ok((now_tried, news)) = work.await else {
+                return;
+            };
+            tried = now_tried;
+            match (news, refused.take()) {
+                (Some(Ok(loaded)), _) => publisher.publish(Ok(loaded)),
+                (None, Some(error)) => publisher.publish(Err(error)),
+                (None, None) => {}
+                (Some(Err(error)), _) => {
+                    // A writer may be half-way; it counts when it is still so after a while.
+                    refused = Some(error);
+                    tokio::time::sleep(SETTLE).await;
+                    continue;
+                }
+            }
+            break;
         }
     }
 }
