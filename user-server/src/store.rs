@@ -5,7 +5,7 @@
 //!
 //! Every write is also a [`Change`] with a [`Position`]. The positions are in the order of the commits
 //! and have no gaps, so that whoever has read up to one has missed nothing before it
-//! (docs/adr/0010-the-order-of-changes.md).
+//! (docs/adr/0008-the-order-of-changes.md).
 
 mod config;
 mod database;

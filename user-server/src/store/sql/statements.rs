@@ -1,5 +1,5 @@
 //! The statements, in the dialect that SQLite, PostgreSQL, CockroachDB and YugabyteDB share
-//! (docs/adr/0011-cockroachdb-on-paper.md goes through them one by one).
+//! (docs/adr/0009-cockroachdb-on-paper.md goes through them one by one).
 
 pub(in crate::store) const GET: &str = "SELECT id, display_name, email, age, create_time, update_time, revision, seq \
      FROM users WHERE id = $1";
