@@ -74,7 +74,8 @@ async fn a_killed_database_makes_calls_unavailable_and_loses_nothing_that_was_ac
         return;
     };
     let mut settings = settings(&postgres.create_database().await);
-    settings.store.postgres.acquire_timeout = Duration::from_millis(200);
+    // Long enough to connect at the start on a machine that does much else.
+    settings.store.postgres.acquire_timeout = Duration::from_secs(1);
     settings.readiness.interval = Duration::from_millis(50);
     settings.feed.poll_interval = Duration::from_millis(50);
     // Long, so that what is cached is served all the while.
@@ -171,7 +172,7 @@ async fn replicas_tell_each_other_of_changes_again_after_the_database_was_away()
         // Without notifications no change would be seen in the time of this test.
         settings.feed.poll_interval = Duration::from_mins(10);
         settings.cache.max_staleness = Duration::from_mins(20);
-        settings.store.postgres.acquire_timeout = Duration::from_millis(500);
+        settings.store.postgres.acquire_timeout = Duration::from_secs(1);
         settings.readiness.interval = Duration::from_millis(50);
         Running::start(settings)
     };
