@@ -125,7 +125,7 @@ impl Guard {
 
     /// There is an answer; if it is trailers only, it has the status.
     fn answered(&mut self, response: &http::Response<ResponseBody>, mut tracer: CallAttemptTracer) {
-        tracer.answered(response.status(), response.headers());
+        tracer.answered(response.headers());
         self.tracer = Some(tracer);
         self.note(code_of(response.headers()));
     }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -27,8 +27,6 @@ struct Attempt {
     received: u64,
     framing: Framing,
     code: Option<Code>,
-    /// What the HTTP status stands for where there is no `grpc-status`.
-    fallback: Code,
     /// Whether the call ends with this attempt.
     committed: bool,
 }
@@ -49,7 +47,6 @@ impl CallAttemptTracer {
                 received: 0,
                 framing: Framing::default(),
                 code: None,
-                fallback: Code::Unknown,
                 committed: false,
             }
         }))
@@ -62,10 +59,9 @@ impl CallAttemptTracer {
     }
 
     /// The head of the response is here; if it is all of it, it has the status.
-    pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
+    pub(crate) fn answered(&mut self, headers: &HeaderMap) {
         if let Some(attempt) = &mut self.0 {
             attempt.code = code_of(headers);
-            attempt.fallback = of_http(status);
         }
     }
 
@@ -86,7 +82,7 @@ impl CallAttemptTracer {
     /// It has ended; `None` where the peer did not say how.
     pub(crate) fn ended(&mut self, code: Option<Code>) {
         if let Some(attempt) = &mut self.0 {
-            attempt.code = Some(attempt.code.or(code).unwrap_or(attempt.fallback));
+            attempt.code = Some(attempt.code.or(code).unwrap_or(Code::Unknown));
         }
     }
 }
@@ -129,18 +125,4 @@ impl Sent {
 fn payload(framing: &mut Framing, data: &[u8]) -> u64 {
     let Ok(bytes) = framing.read(data, |_length| Ok::<_, Infallible>(()));
     bytes
-}
-
-/// As gRPC's [HTTP to gRPC status code mapping] says.
-///
-/// [HTTP to gRPC status code mapping]: https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
-fn of_http(status: StatusCode) -> Code {
-    match status.as_u16() {
-        400 => Code::Internal,
-        401 => Code::Unauthenticated,
-        403 => Code::PermissionDenied,
-        404 => Code::Unimplemented,
-        429 | 502 | 503 | 504 => Code::Unavailable,
-        _ => Code::Unknown,
-    }
 }

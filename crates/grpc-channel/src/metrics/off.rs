@@ -1,6 +1,6 @@
 //! What stands in for the metrics where the feature `otel` is off: nothing, at no cost.
 
-use http::{Extensions, HeaderMap, StatusCode};
+use http::{Extensions, HeaderMap};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -35,7 +35,7 @@ pub(crate) struct OpenConnection;
 mod nothing {
     use super::{
         CallAttemptTracer, CallTracer, Code, Disconnect, Ejection, Extensions, HeaderMap, Instant,
-        Metrics, OpenConnection, Sent, StatusCode,
+        Metrics, OpenConnection, Sent,
     };
 
     impl Metrics {
@@ -75,7 +75,7 @@ mod nothing {
             Sent
         }
 
-        pub(crate) fn answered(&mut self, _status: StatusCode, _headers: &HeaderMap) {}
+        pub(crate) fn answered(&mut self, _headers: &HeaderMap) {}
 
         pub(crate) fn received(&mut self, _data: &[u8]) {}
 
