@@ -76,10 +76,10 @@ pub enum Error {
     Tls(#[source] LoadError),
     /// See the source.
     #[error("the listener for browsers cannot start; the setting web.address says where")]
-    Web(#[source] web::BindError),
+    Web(#[source] server::ListenError),
     /// See the source.
     #[error("the ops listener cannot start; the setting ops.address says where")]
-    Ops(#[source] ops::BindError),
+    Ops(#[source] server::ListenError),
     /// See the source.
     #[error("the setting instance.name cannot be sent in a header")]
     Instance(#[source] Box<dyn std::error::Error + Send + Sync>),

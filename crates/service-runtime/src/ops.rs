@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::Router;
@@ -19,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::readiness::{Outcome, Readiness, State};
-use crate::server;
+use crate::server::{self, ListenError};
 
 /// What exists, for whoever asks for something else.
 const PATHS: &str = "/livez\n/readyz\n/version\n";
@@ -44,15 +43,6 @@ pub struct Bound {
 #[derive(Debug)]
 pub struct Running {
     _task: AbortOnDropHandle<()>,
-}
-
-/// The port could not be had.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}")]
-pub struct BindError {
-    /// The address that was asked for.
-    pub address: SocketAddr,
-    source: io::Error,
 }
 
 /// What `/version` shows.
@@ -86,11 +76,8 @@ impl Config {
     ///
     /// # Errors
     /// When the address is in use, is not one of this machine's, or needs a privilege.
-    pub fn bind(self) -> Result<Bound, BindError> {
-        let address = self.address;
-        let failed = |source| BindError { address, source };
-        let listener = server::listen(address).map_err(failed)?;
-        let local_address = listener.local_addr().map_err(failed)?;
+    pub fn bind(self) -> Result<Bound, ListenError> {
+        let (listener, local_address) = server::listen(self.address)?;
         Ok(Bound {
             listener,
             local_address,

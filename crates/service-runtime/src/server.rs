@@ -71,18 +71,22 @@ pub enum Outcome {
     },
 }
 
+/// The port could not be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+pub struct ListenError {
+    /// The address that was asked for.
+    pub address: SocketAddr,
+    source: io::Error,
+}
+
 /// The listener cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
     /// The port could not be had.
-    #[error("cannot listen on {address}")]
-    Address {
-        /// The address that was asked for.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Address(#[from] ListenError),
     /// The files of TLS cannot be used.
     #[error("the files of TLS, which the settings under tls name, cannot be used")]
     Tls(#[source] LoadError),
@@ -137,10 +141,7 @@ impl Config {
     /// # Errors
     /// When the address is in use, is not one of this machine's, or needs a privilege.
     pub fn bind_with(self, tls: Option<Reloader<ServerConfig>>) -> Result<Bound, BindError> {
-        let address = self.address;
-        let failed = |source| BindError::Address { address, source };
-        let listener = listen(address).map_err(failed)?;
-        let local_address = listener.local_addr().map_err(failed)?;
+        let (listener, local_address) = listen(self.address)?;
         Ok(Bound {
             config: self,
             listener,
@@ -151,12 +152,18 @@ impl Config {
     }
 }
 
-/// Binds a listener on the current runtime. `SO_REUSEADDR` as std sets it: a restarted process gets
-/// its port although old connections linger, and two running ones cannot share it.
-pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = StdListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
+/// Binds a listener on the current runtime, and says which port it is when port 0 was asked for.
+/// `SO_REUSEADDR` as std sets it: a restarted process gets its port although old connections linger,
+/// and two running ones cannot share it.
+pub(crate) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let bound = || {
+        let listener = StdListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let local_address = listener.local_addr()?;
+        Ok((listener, local_address))
+    };
+    bound().map_err(|source| ListenError { address, source })
 }
 
 // === impl Bound ===

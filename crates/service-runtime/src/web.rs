@@ -6,7 +6,6 @@
 //!
 //! TLS is for what stands in front of it, such as an ingress: browsers meet it under the site's name.
 
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ use tower::ServiceBuilder;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::layers::Layered;
-use crate::server;
+use crate::server::{self, ListenError};
 use crate::settings::Violations;
 
 /// What a call is answered with beside its messages, and a script may read.
@@ -79,15 +78,6 @@ pub struct Running {
     _task: AbortOnDropHandle<()>,
 }
 
-/// The port could not be had.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}")]
-pub struct BindError {
-    /// The address that was asked for.
-    pub address: SocketAddr,
-    source: io::Error,
-}
-
 // === impl Config ===
 
 impl Config {
@@ -109,14 +99,11 @@ impl Config {
     ///
     /// # Errors
     /// When the address is in use, is not one of this machine's, or needs a privilege.
-    pub fn bind(self) -> Result<Option<Bound>, BindError> {
+    pub fn bind(self) -> Result<Option<Bound>, ListenError> {
         if !self.enabled {
             return Ok(None);
         }
-        let address = self.address;
-        let failed = |source| BindError { address, source };
-        let listener = server::listen(address).map_err(failed)?;
-        let local_address = listener.local_addr().map_err(failed)?;
+        let (listener, local_address) = server::listen(self.address)?;
         Ok(Some(Bound {
             listener,
             local_address,
