@@ -1,6 +1,7 @@
 //! The developer's commands: `cargo demo` and `cargo xtask …`.
 
 mod certs;
+mod check;
 mod cli;
 mod demo;
 mod replica;
@@ -14,6 +15,7 @@ use self::cli::{Cli, Command};
 fn main() -> ExitCode {
     match Cli::parse_from(cli::without_separator(std::env::args_os())).command {
         Command::Certs(options) => certs::run(&options),
+        Command::Check(options) => check::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Replica(arguments) => replica::run(arguments),
     }

@@ -8,5 +8,6 @@
 )]
 
 mod certs;
+mod check;
 mod demo;
 mod rotation;
