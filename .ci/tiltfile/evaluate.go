@@ -24,6 +24,7 @@ type Evaluation struct {
 	render  func(folder string) (string, error)
 	flags   map[string]string
 	defined map[string]bool
+	made    map[string]bool
 }
 
 func init() {
@@ -34,7 +35,7 @@ func init() {
 // Evaluate runs a Tiltfile as `tilt up -- --flag=value` does, on the cluster of the context `kind-kind`.
 // render is what `kustomize` answers for a folder.
 func Evaluate(source string, flags map[string]string, render func(folder string) (string, error)) (*Evaluation, error) {
-	it := &Evaluation{render: render, flags: flags, defined: map[string]bool{}}
+	it := &Evaluation{render: render, flags: flags, defined: map[string]bool{}, made: map[string]bool{}}
 	predeclared := starlark.StringDict{
 		"TRIGGER_MODE_AUTO":   starlark.String("auto"),
 		"TRIGGER_MODE_MANUAL": starlark.String("manual"),
@@ -93,6 +94,10 @@ func (it *Evaluation) record(parameters []parameter) builtin {
 
 func (it *Evaluation) answer(call Call) (starlark.Value, error) {
 	switch call.Function {
+	case "local_resource":
+		return starlark.None, it.make("resource " + call.Text("name"))
+	case "docker_build":
+		return starlark.None, it.make("image " + call.Text("ref"))
 	case "fail":
 		return nil, fmt.Errorf("%s", call.Text("msg"))
 	case "k8s_context":
@@ -129,6 +134,15 @@ func (it *Evaluation) answer(call Call) (starlark.Value, error) {
 		return decodeStream(call.Text("yaml"))
 	}
 	return starlark.None, nil
+}
+
+// make refuses what has been made before, as Tilt does.
+func (it *Evaluation) make(what string) error {
+	if it.made[what] {
+		return fmt.Errorf("the %s has been made already", what)
+	}
+	it.made[what] = true
+	return nil
 }
 
 // === kind ===

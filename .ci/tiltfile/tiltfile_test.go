@@ -1,6 +1,7 @@
 package tiltfile
 
 import (
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -14,9 +15,22 @@ const root = "../.."
 
 var overlays = []string{"plain", "mtls", "istio"}
 
+// What has been rendered already, by folder: it does not change while the tests run, and takes long.
+var rendered = map[string]string{}
+
 func render(folder string) (string, error) {
-	output, err := exec.Command("kubectl", "kustomize", filepath.Join(root, folder)).Output()
-	return string(output), err
+	if output, found := rendered[folder]; found {
+		return output, nil
+	}
+	command := exec.Command("kubectl", "kustomize", filepath.Join(root, folder))
+	var complaint strings.Builder
+	command.Stderr = &complaint
+	output, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("kubectl kustomize %s: %w: %s", folder, err, complaint.String())
+	}
+	rendered[folder] = string(output)
+	return rendered[folder], nil
 }
 
 func evaluate(t *testing.T, flags map[string]string) *Evaluation {
@@ -222,14 +236,16 @@ func TestAWrongChoiceIsRefusedWithTheRightOnes(t *testing.T) {
 
 func TestTheStubsRefuseWhatTiltRefuses(t *testing.T) {
 	for name, source := range map[string]string{
-		"a function that Tilt has not":      `k8s_resources("a")`,
-		"an argument that Tilt has not":     `local_resource("a", cmd="true", needs=["b"])`,
-		"an argument that is missing":       `docker_build("a")`,
-		"an argument of another type":       `port_forward("50051")`,
-		"a list of something else":          `local_resource("a", cmd=["cargo", 1])`,
-		"a member that a module has not":    `shlex.split("a")`,
-		"a name that is not Starlark":       `import os`,
-		"a resource that is made two times": `local_resource("a", cmd="true", cmd="false")`,
+		"a function that Tilt has not":    `k8s_resources("a")`,
+		"an argument that Tilt has not":   `local_resource("a", cmd="true", needs=["b"])`,
+		"an argument that is missing":     `docker_build("a")`,
+		"an argument of another type":     `port_forward("50051")`,
+		"a list of something else":        `local_resource("a", cmd=["cargo", 1])`,
+		"a member that a module has not":  `shlex.split("a")`,
+		"a name that is not Starlark":     `import os`,
+		"an argument that is given twice": `local_resource("a", cmd="true", cmd="false")`,
+		"a resource that is made twice":   "local_resource('a', cmd='true')\nlocal_resource('a', cmd='true')",
+		"an image that is made twice":     "docker_build('a', '.')\ndocker_build('a', '.')",
 	} {
 		if _, err := Evaluate(source, nil, nothing); err == nil {
 			t.Errorf("%s must be refused: %s", name, source)
