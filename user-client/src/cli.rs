@@ -66,6 +66,13 @@ pub struct SettingsArgs {
     /// Where the service is: HOST:PORT, or another form (see `user-client --help`).
     #[arg(long, global = true, value_name = "TARGET")]
     target: Option<String>,
+    /// Another target, for when those before it have failed; may be repeated.
+    #[arg(long, global = true, value_name = "TARGET", action = ArgAction::Append)]
+    fallback: Vec<String>,
+    /// Leave balancing, retries and encryption to the service mesh; the target is then the name of a
+    /// Service with a cluster IP.
+    #[arg(long, global = true)]
+    mesh: bool,
     /// How long one call may take, such as 500ms or 5s.
     #[arg(long, global = true, value_name = "TIME")]
     timeout: Option<String>,
@@ -132,9 +139,12 @@ const AFTER_HELP: &str = "\
 Targets:
   dns:///HOST:PORT              every address of the name; HOST:PORT is the same
   dns://SERVER:PORT/HOST:PORT   the same, asking this DNS server
+  k8s:///SERVICE.NAMESPACE:PORT the ready pods of a Service, told by the Kubernetes API;
+                                PORT is the number of the container's port, or its name
   ipv4:ADDRESS:PORT,…           these addresses
 In Kubernetes name the headless Service, and end the name with a dot, so that it
 costs one query: dns:///user-server-headless.NAMESPACE.svc.cluster.local.:50051
+In a service mesh set --mesh and name the usual Service: dns:///user-server:50051
 
 Settings come from these layers, each overriding the ones before it:
   1. the defaults
@@ -173,6 +183,12 @@ impl From<SettingsArgs> for Overrides {
         let switch = |is_given: bool| is_given.then(|| "true".to_owned());
         let named = [
             ("--target", "target", args.target),
+            (
+                "--fallback",
+                "fallbacks",
+                (!args.fallback.is_empty()).then(|| args.fallback.join(",")),
+            ),
+            ("--mesh", "mesh", switch(args.mesh)),
             ("--timeout", "timeout", args.timeout),
             (
                 "--wait-for-ready",

@@ -1,7 +1,7 @@
 //! From settings to the channel that every command uses.
 
 pub use grpc_channel::{Channel, State};
-use grpc_channel::{Keepalive, Tls};
+use grpc_channel::{Keepalive, Policy, Tls};
 use service_runtime::tls::{self, LoadError};
 
 use crate::credentials;
@@ -47,6 +47,14 @@ pub fn connect(settings: &Settings) -> Result<Channel, Error> {
             without_calls: channel.keepalive_without_calls,
         }))
         .dns_interval(channel.dns_interval_min, channel.dns_interval_max);
+    for fallback in &settings.fallbacks {
+        builder = builder.fallback(fallback);
+    }
+    if settings.mesh {
+        builder = builder
+            .policy(Policy::PickFirst { shuffle: false })
+            .retry(None);
+    }
     if let Some(tls) = secure(&settings.tls)? {
         builder = builder.tls(tls);
     }

@@ -14,6 +14,7 @@ mod generated;
 mod import;
 mod load;
 mod lookup;
+mod mesh;
 mod program;
 mod replica;
 mod resource;
