@@ -8,6 +8,8 @@
 
 mod commands;
 mod credentials;
+mod dns;
+mod doctor;
 mod failures;
 mod generated;
 #[cfg(unix)]
@@ -16,6 +18,7 @@ mod load;
 mod lookup;
 mod program;
 mod replica;
+mod resolve;
 mod resource;
 mod settings;
 #[cfg(unix)]
