@@ -115,7 +115,7 @@ pub fn verdict(
     }
     let next = || next(place);
     if let Some(owner) = owner {
-        let owner = printable(owner);
+        let owner = printable(owner.trim_end_matches('.'));
         return Finding::failed(
             QUESTION,
             format!("the one address is the cluster IP of {owner}: all calls go to one pod"),
@@ -133,6 +133,12 @@ pub fn verdict(
             next(),
         );
     }
+    if facts.names.iter().any(|name| is_pod(name)) {
+        return Finding::passed(QUESTION, "no: the one address is that of a pod");
+    }
+    if facts.answered.is_empty() {
+        return Finding::skipped(QUESTION, "nobody at the one address says who it is");
+    }
     Finding::passed(QUESTION, "no: one address, and one replica behind it")
 }
 
@@ -145,6 +151,11 @@ fn next(place: Option<&Place>) -> Vec<String> {
 /// Whether a name of the cluster's DNS is that of a Service itself, and not of a pod behind it.
 fn is_service(name: &str) -> bool {
     name.split('.').nth(2) == Some("svc")
+}
+
+/// Whether it is that of a pod behind a Service.
+fn is_pod(name: &str) -> bool {
+    name.split('.').nth(3) == Some("svc")
 }
 
 #[cfg(test)]
@@ -174,7 +185,7 @@ mod tests {
     fn a_service_is_told_from_its_one_pod() {
         let service = "echo.default.svc.cluster.local.";
         let pod = "10-244-1-7.echo.default.svc.cluster.local.";
-        assert_eq!(verdict_of(&[pod], &["a"], false).outcome, Outcome::Passed);
+        assert_eq!(verdict_of(&[pod], &[], false).outcome, Outcome::Passed);
         let finding = verdict_of(&[service], &["a"], false);
         assert_eq!(finding.outcome, Outcome::Failed);
         assert!(
@@ -189,5 +200,6 @@ mod tests {
         assert_eq!(finding.outcome, Outcome::Failed);
         assert_eq!(verdict_of(&[], &["a"], false).outcome, Outcome::Passed);
         assert_eq!(verdict_of(&[], &["a", "b"], true).outcome, Outcome::Passed);
+        assert_eq!(verdict_of(&[], &[], false).outcome, Outcome::Skipped);
     }
 }

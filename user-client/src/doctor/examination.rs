@@ -87,7 +87,7 @@ pub async fn examine(settings: &Settings) -> Result<Report, connect::Error> {
     ]);
     if settings.tls.enabled {
         findings.extend([
-            tls::verdict(&probed, &name),
+            tls::verdict(&probed, &name, place),
             certificate::verdict(&probed, Timestamp::now()),
         ]);
     } else {

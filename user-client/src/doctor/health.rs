@@ -87,7 +87,7 @@ pub fn verdict(probed: &[Probed], place: Option<&Place>) -> Finding {
         Some((&it.address, answer))
     });
     survey(Question::Health, answers, |good| {
-        format!("{good} are SERVING, for {SERVICE_NAME} too")
+        format!("{good} are SERVING")
     })
 }
 

@@ -56,7 +56,10 @@ fn next(error: &ResolveError, source: &Source, place: Option<&Place>) -> Vec<Str
                 "is there such a Service, in that namespace? {}",
                 place.get_service()
             ),
-            "a headless one needs clusterIP: None; another target: --target".to_owned(),
+            format!(
+                "has it a ready pod? a headless one without any has no name either: {}",
+                place.get_endpoints()
+            ),
         ],
         (ResolveError::NoAddresses { .. }, Some(place)) => vec![
             format!(

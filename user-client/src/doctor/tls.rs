@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grpc_channel::TlsFailure;
+use grpc_channel::resolver::Address;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use service_runtime::tls::certificate;
@@ -11,6 +12,7 @@ use tokio_rustls::TlsConnector;
 
 use super::connection::Stream;
 use super::finding::{Finding, Question};
+use super::kubectl::Place;
 use super::probe::Probed;
 use super::survey::{Trouble, survey};
 
@@ -64,12 +66,12 @@ pub(super) async fn shake_hands(
 
 /// What it means how the handshakes ended, where the certificate must be for `name`.
 #[must_use]
-pub fn verdict(probed: &[Probed], name: &str) -> Finding {
+pub fn verdict(probed: &[Probed], name: &str, place: Option<&Place>) -> Finding {
     let answers = probed.iter().filter_map(|it| {
         let tls = it.tls.as_ref()?;
         let answer = tls.as_ref().map(drop).map_err(|failure| Trouble {
             says: failure.to_string(),
-            next: next(failure),
+            next: next(failure, &it.address, place),
         });
         Some((&it.address, answer))
     });
@@ -89,7 +91,7 @@ pub fn verdict(probed: &[Probed], name: &str) -> Finding {
     })
 }
 
-fn next(failure: &TlsFailure) -> Vec<String> {
+fn next(failure: &TlsFailure, address: &Address, place: Option<&Place>) -> Vec<String> {
     let steps: &[&str] = match failure {
         TlsFailure::UnknownIssuer => &[
             "is tls.ca the authority that signed the server's certificate? \
@@ -113,13 +115,22 @@ fn next(failure: &TlsFailure) -> Vec<String> {
         TlsFailure::NotTls => {
             &["the server speaks plaintext: give it an identity (server.tls), or leave out --tls"]
         }
-        TlsFailure::HandshakeTimeout(_) | TlsFailure::HandshakeClosed => {
-            &["something accepts and does not speak TLS: is it the right port? its log tells more"]
-        }
+        TlsFailure::HandshakeTimeout(_) | TlsFailure::HandshakeClosed => &[
+            "something accepts and does not answer in TLS: is it the right port, does the process hang?",
+        ],
         TlsFailure::Alert(alert) => of_alert(alert),
         _ => &["openssl s_client -connect ADDRESS -alpn h2 -servername NAME shows more"],
     };
-    steps.iter().map(|&step| step.to_owned()).collect()
+    let silent = matches!(
+        failure,
+        TlsFailure::HandshakeTimeout(_) | TlsFailure::HandshakeClosed
+    );
+    let pod = place.filter(|_| silent).map(|it| it.get_pod(address));
+    steps
+        .iter()
+        .map(|&step| step.to_owned())
+        .chain(pod)
+        .collect()
 }
 
 /// What to do about a peer that refuses, by the names of RFC 8446, section 6.
