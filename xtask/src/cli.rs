@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Args, Parser, Subcommand};
 
 use crate::demo::Options;
-use crate::{certs, check};
+use crate::{certs, check, e2e};
 
 /// The developer's commands.
 #[derive(Debug, Parser)]
@@ -25,6 +25,9 @@ pub(crate) enum Command {
     Check(check::Options),
     /// Show how calls spread over replicas, and what happens when one is lost.
     Demo(Options),
+    /// Prove on a real cluster what the manifests promise.
+    #[command(name = "e2e")]
+    E2e(e2e::Options),
     /// One replica of the demo, started by it.
     #[command(hide = true)]
     Replica(ReplicaArguments),

@@ -4,6 +4,8 @@ mod certs;
 mod check;
 mod cli;
 mod demo;
+mod e2e;
+mod interrupt;
 mod replica;
 
 use std::process::ExitCode;
@@ -17,6 +19,7 @@ fn main() -> ExitCode {
         Command::Certs(options) => certs::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::E2e(options) => e2e::run(&options),
         Command::Replica(arguments) => replica::run(arguments),
     }
 }

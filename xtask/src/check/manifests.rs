@@ -11,8 +11,28 @@ pub(crate) const PREFIX: &str = "zz-";
 /// What a component cannot do without, of those that an overlay chooses between.
 const NEEDS: [(&str, &str); 1] = [("mtls", "cert-manager")];
 
-/// Components that bring the same thing in different ways.
-const ALTERNATIVES: [[&str; 2]; 1] = [["cert-manager", DEV_CERTS]];
+/// Components for some overlays only, as their READMEs say. Elsewhere they still render, and mean nothing,
+/// or contradict what the overlay says.
+const MEANT_FOR: [(&str, &[&str]); 9] = [
+    ("canary-header", &["istio"]),
+    ("fault-injection", &["istio"]),
+    ("mirror", &["istio"]),
+    ("multicluster-mesh", &["istio"]),
+    // In a mesh the client does not look for replicas.
+    ("endpointslice-watch", &["plain", "mtls", "mtls/dev-certs"]),
+    ("linkerd", &["plain"]),
+    ("mesh-client", &["plain"]),
+    ("mtls", &["plain"]),
+    ("multicluster", &["plain", "mtls", "mtls/dev-certs"]),
+];
+
+/// Components that an overlay has one of.
+const ALTERNATIVES: [[&str; 2]; 2] = [
+    // Both bring the same Secrets.
+    ["cert-manager", DEV_CERTS],
+    // Knative's proxy speaks cleartext to its containers, and has no certificate to show them.
+    ["knative", "mtls"],
+];
 
 /// The manifests, rendered.
 #[derive(Debug)]
@@ -21,7 +41,7 @@ pub(crate) struct Manifests {
     pub(crate) tree: Tree,
     /// What was rendered, and what came of it.
     pub(crate) results: Vec<(Plan, Rendered)>,
-    /// Those that could be.
+    /// Those that have a meaning, and could be rendered.
     pub(crate) renders: Vec<Render>,
 }
 
@@ -35,7 +55,12 @@ impl Manifests {
         let results: Vec<(Plan, Rendered)> = plans.into_iter().zip(results).collect();
         let mut renders = Vec::new();
         for (plan, result) in &results {
-            if let Ok(yaml) = result {
+            if let Ok(yaml) = result
+                && plan
+                    .components
+                    .iter()
+                    .all(|it| is_meant_for(it, &plan.overlay))
+            {
                 renders.push(Render::parse(&plan.name(), yaml)?);
             }
         }
@@ -73,6 +98,12 @@ fn plans(tree: &Tree) -> Result<Vec<Plan>, Error> {
     Ok(plans)
 }
 
+/// Whether a component has a meaning in an overlay.
+fn is_meant_for(component: &str, overlay: &str) -> bool {
+    let limited = MEANT_FOR.iter().find(|(it, _)| *it == component);
+    limited.is_none_or(|(_, overlays)| overlays.contains(&overlay))
+}
+
 /// A component, with what its README says that it needs beside it.
 fn with_needs(component: &str) -> Vec<&str> {
     let needs = NEEDS.iter().filter(|(it, _)| *it == component);
@@ -81,7 +112,7 @@ fn with_needs(component: &str) -> Vec<&str> {
     all
 }
 
-/// Whether two components bring the same thing, so that an overlay has one of them.
+/// Whether an overlay has at most one of the two.
 pub(crate) fn are_alternatives(one: &str, other: &str) -> bool {
     let both = [one, other];
     ALTERNATIVES

@@ -183,7 +183,10 @@ impl<'a> Container<'a> {
                 "metadata.namespace" => Some(owner.namespace().unwrap_or("default").to_owned()),
                 "metadata.name" => Some(POD_NAME.to_owned()),
                 "spec.serviceAccountName" => Some(self.pod.account().to_owned()),
-                _ => None,
+                field => {
+                    let label = field.strip_prefix("metadata.labels['")?;
+                    self.pod.labels().remove(label.strip_suffix("']")?)
+                }
             };
         }
         [("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")]

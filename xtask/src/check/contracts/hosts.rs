@@ -140,6 +140,24 @@ fn weights(examination: &mut Examination, (object, place): (&Object, &str), rule
 fn authorization(examination: &mut Examination, render: &Render, policy: &Object) {
     for rule in policy.list("/spec/rules") {
         for from in list(rule, "/from") {
+            for account in list(from, "/source/serviceAccounts")
+                .iter()
+                .filter_map(Value::as_str)
+            {
+                // The name alone is one of the policy's own namespace.
+                let (namespace, account) = match account.split_once('/') {
+                    Some((namespace, account)) => (Some(namespace), account),
+                    None => (policy.namespace(), account),
+                };
+                let there = render.find("ServiceAccount", account).is_some();
+                examination.expect(
+                    there && namespace == policy.namespace(),
+                    policy,
+                    "/spec/rules",
+                    || format!("{account} is no account of the render"),
+                    "name a ServiceAccount, and let name-references.yaml know where it stands",
+                );
+            }
             for principal in list(from, "/source/principals")
                 .iter()
                 .filter_map(Value::as_str)
@@ -208,6 +226,11 @@ mod tests {
             ("weight: 90", "weight: 80", "add up to 90"),
             ("sa/user-client]", "sa/stranger]", "is no account"),
             ("ns/user-test/sa", "ns/user-plain/sa", "is no account"),
+            (
+                "serviceAccounts: [user-client]",
+                "serviceAccounts: [stranger]",
+                "stranger is no account",
+            ),
         ] {
             assert_breaks(examine, &[(from, to)], found);
         }

@@ -223,8 +223,8 @@ mod tests {
                 "to port 50051 of Deployment/user-server",
             ),
             (
-                "ports: [{port: 5432}]",
-                "ports: [{port: 5433}]",
+                "{app: postgres}}}]\n        ports: [{port: 5432}]",
+                "{app: postgres}}}]\n        ports: [{port: 5433}]",
                 "to port 5432 of StatefulSet/postgres",
             ),
             (

@@ -12,6 +12,8 @@ use crate::check::render::Render;
 /// Every replica has all three: without the startup probe a slow start is a restart.
 const PROBES: [&str; 3] = ["startupProbe", "readinessProbe", "livenessProbe"];
 
+const KNATIVE: &str = "serving.knative.dev";
+
 /// The name in grpc.health.v1 that is SERVING as long as the process answers.
 const LIVENESS: &str = "liveness";
 
@@ -33,6 +35,8 @@ pub(super) fn examine(render: &Render) -> Examination {
                         judge_ours(&mut examination, &container, &place, value, settings);
                     }
                 }
+                // Knative Serving starts and stops replicas by its own judgement.
+                (None, Some(_)) if container.pod.owner.group() == KNATIVE => {}
                 (None, Some(_)) => examination.report(
                     container.pod.owner,
                     &container.at(""),

@@ -8,8 +8,15 @@ use crate::check::object::{Object, list, text};
 use crate::check::pod::Pod;
 use crate::check::render::Render;
 
-/// What the cluster itself, or a mesh, puts into every namespace.
-const GIVEN: [&str; 2] = ["kube-root-ca.crt", "istio-ca-root-cert"];
+/// What is there although no render makes it.
+const GIVEN: [&str; 3] = [
+    // The cluster puts it into every namespace,
+    "kube-root-ca.crt",
+    // Istio does,
+    "istio-ca-root-cert",
+    // and this is the operator's: the certificate for a name of the world outside (components/gateway).
+    "user-edge-tls",
+];
 
 const CURE: &str = "add the object, or mend the name; k8s/name-references.yaml tells kustomize where \
                     names stand";
@@ -154,6 +161,16 @@ impl Look<'_> {
             ("cert-manager.io", "Issuer" | "ClusterIssuer") => {
                 let secret = object.text("/spec/ca/secretName");
                 self.needs(object, "/spec/ca/secretName", "Secret", secret);
+            }
+            ("policy.linkerd.io", "AuthorizationPolicy") => {
+                let kind = object.text("/spec/targetRef/kind").unwrap_or_default();
+                let name = object.text("/spec/targetRef/name");
+                self.needs(object, "/spec/targetRef", kind, name);
+                let place = "/spec/requiredAuthenticationRefs";
+                for reference in object.list(place) {
+                    let kind = text(reference, "kind").unwrap_or_default();
+                    self.needs(object, place, kind, text(reference, "name"));
+                }
             }
             ("gateway.networking.k8s.io", "GRPCRoute" | "HTTPRoute") => self.route(object),
             ("gateway.networking.k8s.io", "Gateway") => {

@@ -8,7 +8,8 @@ use crate::check::object::{Labels, Object, matches, show};
 use crate::check::render::Render;
 
 /// The kinds that select pods, and where. A NetworkPolicy may select what only another component brings.
-const SELECTING: [(&str, &str); 5] = [
+const SELECTING: [(&str, &str); 6] = [
+    ("Server", "/spec/podSelector/matchLabels"),
     ("Service", "/spec/selector"),
     ("PodDisruptionBudget", "/spec/selector/matchLabels"),
     ("PodMonitor", "/spec/selector/matchLabels"),

@@ -13,6 +13,9 @@ use crate::check::render::Render;
 /// What Kubernetes gives a pod that says nothing.
 const DEFAULT_GRACE: u64 = 30;
 
+/// Knative Serving gives a replica that it stops the time that a call may take.
+const KNATIVE: &str = "serving.knative.dev";
+
 /// After the drain: the store closes, and telemetry sends what it still holds.
 const FLUSH: Duration = Duration::from_secs(5);
 
@@ -39,7 +42,11 @@ fn judge(examination: &mut Examination, container: &Container<'_>, drain: Durati
         examination.report(owner, &container.at(hook), problem, cure);
     }
     let sleep = Duration::from_secs(sleep.and_then(Value::as_u64).unwrap_or(0));
-    let pointer = "/terminationGracePeriodSeconds";
+    let pointer = if owner.group() == KNATIVE {
+        "/timeoutSeconds"
+    } else {
+        "/terminationGracePeriodSeconds"
+    };
     let grace = container.pod.get(pointer).and_then(Value::as_u64);
     let grace = Duration::from_secs(grace.unwrap_or(DEFAULT_GRACE));
     let needed = sleep + drain + FLUSH;

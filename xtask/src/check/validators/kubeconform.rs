@@ -53,11 +53,7 @@ pub(in super::super) fn run(
             documents.entry(document).or_insert(name);
         }
     }
-    let mut arguments = vec![
-        "-strict".to_owned(),
-        "-output".to_owned(),
-        "json".to_owned(),
-    ];
+    let mut arguments = Vec::from(["-strict", "-summary", "-output", "json"].map(str::to_owned));
     for location in locations(schemas) {
         arguments.extend(["-schema-location".to_owned(), location]);
     }
@@ -73,6 +69,13 @@ pub(in super::super) fn run(
         .filter(|(verdict, _)| *verdict == Verdict::Unknown);
     let unknown = unknown.count();
     let is_public = schemas.is_none();
+    let counts = ["valid", "invalid", "errors", "skipped"].map(|it| count(&answer, it));
+    if counts.iter().sum::<usize>() != documents.len() {
+        return Err(Error::Failed {
+            program: KUBECONFORM.name,
+            message: format!("it has counted {counts:?} of {} objects", documents.len()),
+        });
+    }
     let mut examination = Examination {
         subjects: documents.len(),
         findings: Vec::new(),
@@ -100,6 +103,13 @@ fn locations(schemas: Option<&Path>) -> Vec<String> {
             .map(|file| folder.join(file).to_string_lossy().into_owned())
             .collect(),
     }
+}
+
+/// How many objects of a kind kubeconform has counted.
+fn count(answer: &Value, what: &str) -> usize {
+    let count = answer.pointer(&format!("/summary/{what}"));
+    let count = count.and_then(Value::as_u64).unwrap_or(0);
+    usize::try_from(count).unwrap_or(0)
 }
 
 /// The objects that are not valid, or that nothing is known about; kubeconform names no others.
