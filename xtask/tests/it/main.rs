@@ -10,4 +10,5 @@
 mod certs;
 mod check;
 mod demo;
+mod features;
 mod rotation;
