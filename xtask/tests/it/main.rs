@@ -11,4 +11,5 @@ mod certs;
 mod check;
 mod demo;
 mod features;
+mod mesh;
 mod rotation;
