@@ -5,12 +5,14 @@ mod completions;
 mod config;
 mod create;
 mod delete;
+mod doctor;
 mod get;
 mod import;
 mod list;
 mod load;
 mod lookup;
 mod man;
+mod resolve;
 mod session;
 mod update;
 mod watch;
@@ -24,12 +26,14 @@ pub use self::completions::Completions;
 pub use self::config::Config;
 pub use self::create::Create;
 pub use self::delete::Delete;
+pub use self::doctor::Doctor;
 pub use self::get::Get;
 pub use self::import::Import;
 pub use self::list::List;
 pub use self::load::Load;
 pub use self::lookup::Lookup;
 pub use self::man::Man;
+pub use self::resolve::Resolve;
 use self::session::Session;
 pub use self::update::Update;
 pub use self::watch::Watch;
@@ -50,6 +54,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
             return completions.run().map(|()| ExitCode::SUCCESS);
         }
         Command::Man(man) => return man.run().map(|()| ExitCode::SUCCESS),
+        Command::Doctor(doctor) => return doctor.run(overrides, format).await,
+        Command::Resolve(resolve) => return resolve.run(overrides, format).await,
         Command::Call(call) => call,
     };
     let loaded = settings::load(overrides).map_err(Error::Settings)?;

@@ -12,6 +12,7 @@
 //! | [`credentials`] | what every call proves its caller by |
 //! | [`compression`] | how messages are compressed |
 //! | [`commands`] | one file per sub-command |
+//! | [`doctor`] | why calls do not get through, or do not spread |
 //! | [`load`] | the load engine, which the demo drives too |
 //! | [`import`] | rows from a file, as one stream with bounded memory |
 //! | [`lookup`] | many look-ups as a pipeline |
@@ -26,6 +27,7 @@ pub mod commands;
 pub mod compression;
 pub mod connect;
 pub mod credentials;
+pub mod doctor;
 pub mod error;
 pub mod import;
 pub mod load;

@@ -193,6 +193,20 @@ fn is_one_name(target: &str) -> bool {
         && !target.contains(',')
 }
 
+// === impl Overrides ===
+
+impl Overrides {
+    /// The same with another target, if a command was given one of its own.
+    pub(crate) fn target(mut self, target: Option<String>) -> Self {
+        self.flags.extend(target.map(|target| Flag {
+            name: "TARGET".to_owned(),
+            key: "target".to_owned(),
+            value: target.into(),
+        }));
+        self
+    }
+}
+
 // === loading ===
 
 /// Loads the settings of this process: its environment, and what the command line said.

@@ -8,6 +8,8 @@
 
 mod commands;
 mod credentials;
+mod dns;
+mod doctor;
 mod failures;
 mod generated;
 #[cfg(unix)]
@@ -17,6 +19,7 @@ mod lookup;
 mod mesh;
 mod program;
 mod replica;
+mod resolve;
 mod resource;
 mod settings;
 #[cfg(unix)]
