@@ -10,4 +10,5 @@
 mod certs;
 mod demo;
 mod features;
+mod mesh;
 mod rotation;
