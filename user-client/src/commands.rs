@@ -19,6 +19,8 @@ mod watch;
 
 use std::process::ExitCode;
 
+use tokio_util::task::AbortOnDropHandle;
+
 pub use self::batch_get::BatchGet;
 pub use self::completions::Completions;
 pub use self::config::Config;
@@ -37,7 +39,7 @@ pub use self::update::Update;
 pub use self::watch::Watch;
 use crate::cli::{CallCommand, Cli, Command};
 use crate::error::Error;
-use crate::settings;
+use crate::{settings, sidecar};
 
 /// Does what the command line says.
 ///
@@ -58,7 +60,11 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     };
     let loaded = settings::load(overrides).map_err(Error::Settings)?;
     service_runtime::logs::init(&loaded.settings.log).map_err(Error::Logs)?;
+    let balances = !loaded.settings.mesh;
     let mut session = Session::open(loaded.settings, format)?;
+    // It says what it finds, if anything, and holds nobody up.
+    let _looking =
+        balances.then(|| AbortOnDropHandle::new(tokio::spawn(sidecar::warn(&sidecar::PLACES))));
     match command {
         CallCommand::Get(get) => get.run(&mut session).await?,
         CallCommand::BatchGet(batch_get) => return batch_get.run(&mut session).await,

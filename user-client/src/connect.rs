@@ -1,7 +1,7 @@
 //! From settings to the channel that every command uses.
 
 use grpc_channel::resolver::{Endpoint, Publisher, Resolve};
-use grpc_channel::{Builder, Keepalive, Tls};
+use grpc_channel::{Builder, Keepalive, Policy, Tls};
 pub use grpc_channel::{Channel, State};
 use rustls::pki_types::InvalidDnsNameError;
 use service_runtime::tls::{self, LoadError};
@@ -40,10 +40,13 @@ struct Only(Endpoint);
 /// be used.
 pub fn connect(settings: &Settings) -> Result<Channel, Error> {
     let builder = builder(settings, secure(&settings.tls)?)?;
+    let fallbacks = settings.fallbacks.iter();
+    let builder = fallbacks.fold(builder, Builder::fallback);
     Ok(builder.connect()?)
 }
 
-/// Opens a channel to one replica, under the target's name; for those who want to know how that one is.
+/// Opens a channel to one replica, under the target's name and without its fallbacks; for those who
+/// want to know how that one is.
 ///
 /// Needs a tokio runtime.
 ///
@@ -74,6 +77,11 @@ fn builder(settings: &Settings, tls: Option<Tls>) -> Result<Builder, Error> {
             without_calls: channel.keepalive_without_calls,
         }))
         .dns_interval(channel.dns_interval_min, channel.dns_interval_max);
+    if settings.mesh {
+        builder = builder
+            .policy(Policy::PickFirst { shuffle: false })
+            .retry(None);
+    }
     if let Some(tls) = tls {
         builder = builder.tls(tls);
     }

@@ -293,8 +293,8 @@ impl<'a> Reported<'a> {
 }
 
 const TARGET_FORMS: &str = "\
-A target is dns:///HOST:PORT, dns://SERVER:PORT/HOST:PORT, ipv4:ADDRESS:PORT,…
-or HOST:PORT; set it by --target, USER_CLIENT__TARGET, SERVER_HOST or the file.";
+A target is dns:///HOST:PORT, dns://SERVER:PORT/HOST:PORT, k8s:///SERVICE.NAMESPACE:PORT,
+ipv4:ADDRESS:PORT,… or HOST:PORT; set it by --target, USER_CLIENT__TARGET, SERVER_HOST or the file.";
 
 const BEGIN_AGAIN: &str = "\
 The token is malformed, comes from another service, or is older than the changes that are

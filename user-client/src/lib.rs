@@ -18,6 +18,7 @@
 //! | [`lookup`] | many look-ups as a pipeline |
 //! | [`watch`] | following the changes across lost streams and runs |
 //! | [`output`] | the resource as text and as JSON |
+//! | [`sidecar`] | whether a mesh balances as well |
 //! | [`status`] | a failed call with its `google.rpc` details |
 //! | [`error`] | what can go wrong, and the exit codes |
 
@@ -33,6 +34,7 @@ pub mod load;
 pub mod lookup;
 pub mod output;
 pub mod settings;
+pub mod sidecar;
 pub mod status;
 pub mod watch;
 

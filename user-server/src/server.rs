@@ -24,7 +24,7 @@ use crate::settings::Settings;
 use crate::store::{self, Database, Store};
 use crate::{retention, rpc};
 
-/// The version that runs.
+/// The version of the program. What callers see is the setting `instance.version`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long the store may take to close. It is idle after a clean drain; a statement that outlived its
@@ -81,7 +81,7 @@ pub enum Error {
     #[error("the ops listener cannot start; the setting ops.address says where")]
     Ops(#[source] server::ListenError),
     /// See the source.
-    #[error("the setting instance.name cannot be sent in a header")]
+    #[error("the settings under instance cannot be sent in headers")]
     Instance(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// See the source.
     #[error("the descriptors cannot be served by reflection")]
@@ -100,7 +100,7 @@ impl Server {
     /// # Errors
     /// When one of these cannot be done.
     pub async fn build(settings: Settings) -> Result<Self, Error> {
-        let identity = Identity::new(&settings.instance.name, VERSION)
+        let identity = Identity::new(&settings.instance.name, &settings.instance.version)
             .map_err(|error| Error::Instance(error.into()))?;
         let methods = methods(&settings).map_err(Error::Descriptors)?;
         let guard = settings.auth.start(&methods).map_err(Error::Auth)?;
@@ -219,6 +219,7 @@ impl Server {
         tracing::info!(
             version = VERSION,
             instance = self.settings.instance.name,
+            serving_as = self.settings.instance.version,
             grpc = %self.grpc_address(),
             ops = %self.ops_address(),
             web = self.web_address().map(tracing::field::display),

@@ -16,6 +16,7 @@ mod generated;
 mod import;
 mod load;
 mod lookup;
+mod mesh;
 mod program;
 mod replica;
 mod resolve;
