@@ -39,14 +39,14 @@ struct Only(Endpoint);
 /// When the target has no form that the channel knows, a setting is not acceptable, or a file cannot
 /// be used.
 pub fn connect(settings: &Settings) -> Result<Channel, Error> {
-    let builder = builder(settings, secure(&settings.tls)?)?;
-    let fallbacks = settings.fallbacks.iter();
-    let builder = fallbacks.fold(builder, Builder::fallback);
+    let mut builder = builder(settings, secure(&settings.tls)?)?;
+    for fallback in &settings.fallbacks {
+        builder = builder.fallback(fallback);
+    }
     Ok(builder.connect()?)
 }
 
-/// Opens a channel to one replica, under the target's name and without its fallbacks; for those who
-/// want to know how that one is.
+/// Opens a channel to one replica, under the target's name; for those who want to know how that one is.
 ///
 /// Needs a tokio runtime.
 ///

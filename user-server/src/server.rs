@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use service_runtime::health::{self, Reporter};
-use service_runtime::layers::{self, identity::Identity};
-use service_runtime::limits::Limits;
+use service_runtime::layers::{Layers, identity::Identity, metrics::Calls};
 use service_runtime::methods::Method;
 use service_runtime::readiness::{Check, Probe, Readiness};
+use service_runtime::telemetry::{self, Telemetry};
 use service_runtime::tls::LoadError;
 use service_runtime::{auth, drain, ops, server, stop, web};
 use tokio::time::timeout;
@@ -35,10 +35,9 @@ const CLOSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Server {
     settings: Settings,
-    identity: Identity,
+    telemetry: Telemetry,
     routes: Routes,
-    guard: auth::Guard,
-    limits: Limits,
+    layers: Layers,
     health: Reporter,
     store: Database,
     background: Background,
@@ -59,6 +58,9 @@ struct Background {
 /// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// See the source.
+    #[error("nothing can be measured")]
+    Telemetry(#[source] telemetry::StartError),
     /// See the source.
     #[error("callers cannot be told apart as the settings under auth say")]
     Auth(#[source] auth::Error),
@@ -100,11 +102,22 @@ impl Server {
     /// # Errors
     /// When one of these cannot be done.
     pub async fn build(settings: Settings) -> Result<Self, Error> {
-        let identity = Identity::new(&settings.instance.name, &settings.instance.version)
-            .map_err(|error| Error::Instance(error.into()))?;
+        let telemetry = Telemetry::start(&telemetry::Service {
+            name: env!("CARGO_PKG_NAME"),
+            version: VERSION,
+            instance: settings.instance.name.clone(),
+        });
+        let telemetry = telemetry.map_err(Error::Telemetry)?;
+        let meter = telemetry.meter();
         let methods = methods(&settings).map_err(Error::Descriptors)?;
-        let guard = settings.auth.start(&methods).map_err(Error::Auth)?;
-        let limits = settings.limits.start(&methods);
+        let layers = Layers {
+            identity: Identity::new(&settings.instance.name, &settings.instance.version)
+                .map_err(|error| Error::Instance(error.into()))?,
+            guard: settings.auth.start(&methods).map_err(Error::Auth)?,
+            limits: settings.limits.start(&methods),
+            calls: Some(Calls::new(&meter, &methods)),
+        };
+        layers.limits.measure(&meter);
         let store = Database::open(&settings.store)
             .await
             .map_err(Error::Store)?;
@@ -126,16 +139,14 @@ impl Server {
         let routes = routes(&settings, service, &health).map_err(Error::Reflection)?;
         let tls = settings.server.tls.identity().await.map_err(Error::Tls)?;
         let grpc = settings.server.clone().bind_with(tls);
-        let grpc = grpc.map_err(Error::Grpc)?;
-        let grpc = grpc.measured(&opentelemetry::global::meter(env!("CARGO_PKG_NAME")));
+        let grpc = grpc.map_err(Error::Grpc)?.measured(&meter);
         let web = settings.web.clone().bind().map_err(Error::Web)?;
         let ops = settings.ops.clone().bind().map_err(Error::Ops)?;
         Ok(Self {
             settings,
-            identity,
+            telemetry,
             routes,
-            guard,
-            limits,
+            layers,
             health,
             store,
             background,
@@ -174,6 +185,7 @@ impl Server {
         }
         let ops = self.ops.serve(
             readiness.clone(),
+            self.telemetry,
             ops::Version {
                 name: env!("CARGO_PKG_NAME"),
                 version: VERSION,
@@ -182,17 +194,10 @@ impl Server {
         let web = self.web.map(|web| {
             let health = self.health.clone();
             let closing = async move { health.closed().await };
-            let (guard, limits) = (self.guard.clone(), self.limits.clone());
-            let routes = self.routes.clone();
-            let calls = layers::guarded(routes, self.identity.clone(), guard, limits);
+            let calls = self.layers.clone().around(self.routes.clone());
             web.serve(calls, closing)
         });
-        let server = self.grpc.serve(layers::guarded(
-            self.routes,
-            self.identity,
-            self.guard,
-            self.limits,
-        ));
+        let server = self.grpc.serve(self.layers.around(self.routes));
         let process = drain::Process {
             health: &self.health,
             readiness: &readiness,

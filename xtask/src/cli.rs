@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::certs;
 use crate::demo::Options;
+use crate::e2e;
 
 /// The developer's commands.
 #[derive(Debug, Parser)]
@@ -23,6 +24,9 @@ pub(crate) enum Command {
     Certs(certs::Options),
     /// Show how calls spread over replicas, and what happens when one is lost.
     Demo(Options),
+    /// Prove on a real cluster what the manifests promise.
+    #[command(name = "e2e")]
+    E2e(e2e::Options),
     /// One replica of the demo, started by it.
     #[command(hide = true)]
     Replica(ReplicaArguments),

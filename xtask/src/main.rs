@@ -3,6 +3,8 @@
 mod certs;
 mod cli;
 mod demo;
+mod e2e;
+mod interrupt;
 mod replica;
 
 use std::process::ExitCode;
@@ -15,6 +17,7 @@ fn main() -> ExitCode {
     match Cli::parse_from(cli::without_separator(std::env::args_os())).command {
         Command::Certs(options) => certs::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::E2e(options) => e2e::run(&options),
         Command::Replica(arguments) => replica::run(arguments),
     }
 }

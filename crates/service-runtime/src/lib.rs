@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`settings`] | defaults → TOML file → environment → flags, with every problem named |
 //! | [`logs`] | `tracing` to standard error, as text or JSON |
+//! | [`telemetry`] | metrics: the instruments, and what `/metrics` shows |
 //! | [`health`] | `grpc.health.v1`, told by a [`health::Reporter`] |
 //! | [`readiness`] | the checks that decide whether this replica wants calls |
 //! | [`server`] | HTTP/2 connections that age, drain and end: `Config → Bound → Running` |
@@ -36,6 +37,7 @@ pub mod readiness;
 pub mod server;
 pub mod settings;
 pub mod stop;
+pub mod telemetry;
 pub mod tls;
 mod watch;
 pub mod web;

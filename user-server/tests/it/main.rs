@@ -18,6 +18,7 @@ mod encryption;
 mod importing;
 mod limiting;
 mod looking_up;
+mod metrics;
 mod outage;
 mod postgres;
 mod process;

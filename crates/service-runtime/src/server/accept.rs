@@ -14,7 +14,7 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Calls, Lifetime, Terms};
-use super::{Config, Ended, Phase, Serve};
+use super::{Config, Ended, Phase, Serve, metrics};
 use crate::tls::handshake::Handshakes;
 
 /// How long nothing is accepted after the process ran out of file descriptors or memory; the loop
@@ -34,6 +34,8 @@ pub(super) struct Acceptor<S> {
     service: S,
     /// `None` serves plaintext.
     handshakes: Option<Handshakes>,
+    /// `None` counts nothing.
+    measured: Option<metrics::Connections>,
     http: http2::Builder<Calls>,
     /// The tasks that hyper spawns for the calls.
     calls: TaskTracker,
@@ -49,6 +51,7 @@ impl<S: Serve> Acceptor<S> {
         config: Config,
         listener: TcpListener,
         handshakes: Option<Handshakes>,
+        measured: Option<metrics::Connections>,
         service: S,
     ) -> Self {
         let calls = TaskTracker::new();
@@ -67,6 +70,7 @@ impl<S: Serve> Acceptor<S> {
             listener,
             service,
             handshakes,
+            measured,
             http,
             calls,
             connections: JoinSet::new(),
@@ -166,9 +170,11 @@ impl<S: Serve> Acceptor<S> {
             retired,
         };
         let handshakes = self.handshakes.clone();
-        let task = self
-            .connections
-            .spawn(connection::serve(stream, peer, handshakes, terms));
+        let open = self.measured.as_ref().map(metrics::Connections::accepted);
+        let task = self.connections.spawn(async move {
+            connection::serve(stream, peer, handshakes, terms).await;
+            drop(open);
+        });
         self.retire.insert(task.id(), retire);
     }
 
