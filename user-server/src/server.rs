@@ -24,7 +24,7 @@ use crate::settings::Settings;
 use crate::store::{self, Database, Store};
 use crate::{retention, rpc};
 
-/// The version that runs.
+/// The version of the program. What callers see is the setting `instance.version`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long the store may take to close. It is idle after a clean drain; a statement that outlived its
@@ -83,7 +83,7 @@ pub enum Error {
     #[error("the ops listener cannot start; the setting ops.address says where")]
     Ops(#[source] server::ListenError),
     /// See the source.
-    #[error("the setting instance.name cannot be sent in a header")]
+    #[error("the settings under instance cannot be sent in headers")]
     Instance(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// See the source.
     #[error("the descriptors cannot be served by reflection")]
@@ -111,7 +111,7 @@ impl Server {
         let meter = telemetry.meter();
         let methods = methods(&settings).map_err(Error::Descriptors)?;
         let layers = Layers {
-            identity: Identity::new(&settings.instance.name, VERSION)
+            identity: Identity::new(&settings.instance.name, &settings.instance.version)
                 .map_err(|error| Error::Instance(error.into()))?,
             guard: settings.auth.start(&methods).map_err(Error::Auth)?,
             limits: settings.limits.start(&methods),
@@ -224,6 +224,7 @@ impl Server {
         tracing::info!(
             version = VERSION,
             instance = self.settings.instance.name,
+            serving_as = self.settings.instance.version,
             grpc = %self.grpc_address(),
             ops = %self.ops_address(),
             web = self.web_address().map(tracing::field::display),

@@ -7,6 +7,7 @@
 pub(crate) mod dns;
 #[cfg(feature = "kubernetes")]
 pub(crate) mod kubernetes;
+mod question;
 
 use std::fmt;
 use std::future::Future;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 #[cfg(feature = "kubernetes")]
 pub use self::kubernetes::EndpointSlices;
+pub use self::question::{Question, Resolution, Source};
 use tokio::sync::{Notify, mpsc};
 
 use self::dns::Dns;

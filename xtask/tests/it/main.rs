@@ -9,4 +9,5 @@
 
 mod certs;
 mod demo;
+mod features;
 mod rotation;
