@@ -229,7 +229,11 @@ pub fn check(file: PathBuf) -> Result<(), Error> {
     load_from(Vec::new(), overrides).map(drop)
 }
 
-fn load_from(
+/// Loads the settings that a process with this environment and this command line would have.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_from(
     environment: Vec<(OsString, OsString)>,
     overrides: Overrides,
 ) -> Result<Loaded<Settings>, Error> {

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use self::error::Error;
+pub(crate) use self::error::Error;
 use self::issue::{Authority, Role};
 
 /// What an operator may choose.
@@ -79,6 +79,18 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Makes an authority and its certificates in a folder, for the names of a namespace.
+pub(crate) fn make(dir: &Path, namespace: &str) -> Result<(), Error> {
+    let options = Options {
+        dir: dir.to_owned(),
+        namespace: names::Namespace::parse(namespace)?,
+        days: 1,
+        renew: false,
+        force: false,
+    };
+    write(&options).map(drop)
 }
 
 fn write(options: &Options) -> Result<Vec<&'static str>, Error> {

@@ -4,9 +4,8 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::certs;
 use crate::demo::Options;
-use crate::e2e;
+use crate::{certs, check, e2e};
 
 /// The developer's commands.
 #[derive(Debug, Parser)]
@@ -22,6 +21,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Make a certificate authority and certificates for development.
     Certs(certs::Options),
+    /// Check the manifests and the structure of the code, without a cluster.
+    Check(check::Options),
     /// Show how calls spread over replicas, and what happens when one is lost.
     Demo(Options),
     /// Prove on a real cluster what the manifests promise.

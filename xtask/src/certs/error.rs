@@ -24,6 +24,9 @@ pub(crate) enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The names cannot be of such a namespace.
+    #[error("the namespace cannot be one of Kubernetes")]
+    Namespace(#[from] super::names::NotANamespace),
     /// No certificate could be made.
     #[error("a certificate cannot be made")]
     Issue(#[source] rcgen::Error),

@@ -8,6 +8,7 @@
 )]
 
 mod certs;
+mod check;
 mod demo;
 mod features;
 mod mesh;
