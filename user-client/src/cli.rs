@@ -66,6 +66,10 @@ pub enum CallCommand {
 /// Flags that every sub-command takes; they override all other layers of settings.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Settings")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a flag is given or it is not"
+)]
 pub struct SettingsArgs {
     /// Where the service is: HOST:PORT, or another form (see `user-client --help`).
     #[arg(long, global = true, value_name = "TARGET")]

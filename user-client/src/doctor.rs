@@ -15,6 +15,7 @@
 //! | [`http2`] | does each speak HTTP/2? |
 //! | [`health`] | is each SERVING, by its own word? |
 //! | [`spread`] | do calls spread over all of them? |
+//! | [`sidecar`] | does a sidecar balance as well? |
 //!
 //! A module has what is known (facts), how it is found out, and a pure function from facts to a
 //! [`Finding`]; [`examination`] puts them in order, and [`report`] writes them down.
@@ -31,6 +32,7 @@ pub mod name;
 pub mod probe;
 pub mod report;
 pub mod search;
+pub mod sidecar;
 pub mod spread;
 mod survey;
 pub mod tls;

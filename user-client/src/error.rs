@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use grpc_channel::resolver::ResolveError;
 use serde_json::json;
+use service_runtime::chain::Chain;
 use tonic::{Code, Status};
 
 use crate::connect;
@@ -257,12 +258,7 @@ impl<'a> Reported<'a> {
             text.push_str(BEGIN_AGAIN);
             return text;
         }
-        let mut source = self.error.source();
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
+        text = format!("error: {}", Chain(self.error));
         if let Error::Channel { source, .. } = self.error
             && source.is_bad_target()
         {

@@ -250,7 +250,7 @@ async fn close(health: Reporter, closing: CancellationToken) {
 }
 
 /// What is served: a policy has to cover it.
-fn methods(settings: &Settings) -> Result<Vec<Method>, prost::DecodeError> {
+pub(crate) fn methods(settings: &Settings) -> Result<Vec<Method>, prost::DecodeError> {
     let mut served = vec![user_api::FILE_DESCRIPTOR_SET, health::FILE_DESCRIPTOR_SET];
     if settings.reflection.enabled {
         served.push(reflection::v1::FILE_DESCRIPTOR_SET);

@@ -243,10 +243,11 @@ impl Subscriber {
 
 impl OfTarget {
     pub(crate) fn new(target: &Target, dns: dns::Config) -> Self {
-        Self {
-            kind: target.kind().clone(),
-            dns,
-        }
+        Self::of(target.kind().clone(), dns)
+    }
+
+    fn of(kind: Kind, dns: dns::Config) -> Self {
+        Self { kind, dns }
     }
 }
 

@@ -7,12 +7,14 @@
 //!    finished call; it sees what the caller sees;
 //! 4. [`catch_panic`]: a handler's panic becomes INTERNAL, before the log, so that it is logged too;
 //! 5. [`crate::auth::layer`]: only callers that may call the method come further;
-//! 6. [`crate::limits::layer`]: no more of them than there is room for, and no longer than they may;
-//! 7. the routes.
+//! 6. [`caller`]: the log learns who they are, also when they leave before the response;
+//! 7. [`crate::limits::layer`]: no more of them than there is room for, and no longer than they may;
+//! 8. the routes.
 //!
 //! Every future and every body is a named type: nothing is boxed on the way of a call.
 
 pub mod access_log;
+pub mod caller;
 pub mod catch_panic;
 pub mod identity;
 pub mod metrics;
@@ -20,6 +22,7 @@ pub mod observe;
 pub mod refused;
 pub mod request_id;
 
+use self::caller::Introduced;
 use self::catch_panic::CatchPanic;
 use self::identity::{Identified, Identity};
 use self::metrics::Calls;
@@ -31,7 +34,7 @@ use crate::limits::Limits;
 use crate::limits::layer::Limited;
 
 /// The routes in all layers.
-pub type Layered<S> = RequestId<Identified<Observed<CatchPanic<Guarded<Limited<S>>>>>>;
+pub type Layered<S> = RequestId<Identified<Observed<CatchPanic<Guarded<Introduced<Limited<S>>>>>>>;
 
 /// What the layers are made with. Clones share all of it.
 #[derive(Clone, Debug)]
@@ -69,7 +72,8 @@ pub fn guarded<S>(routes: S, identity: Identity, guard: Guard, limits: Limits) -
 impl Layers {
     /// Puts the layers round the routes, in the order of the module's documentation.
     pub fn around<S>(self, routes: S) -> Layered<S> {
-        let inner = Guarded::new(Limited::new(routes, self.limits), self.guard);
+        let limited = Limited::new(routes, self.limits);
+        let inner = Guarded::new(Introduced::new(limited), self.guard);
         let observed = Observed::new(CatchPanic::new(inner), self.calls);
         RequestId::new(Identified::new(observed, self.identity))
     }

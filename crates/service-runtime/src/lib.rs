@@ -3,6 +3,7 @@
 //! | module | what it gives |
 //! |---|---|
 //! | [`settings`] | defaults → TOML file → environment → flags, with every problem named |
+//! | [`chain`] | an error and its causes as one text |
 //! | [`logs`] | `tracing` to standard error, as text or JSON |
 //! | [`telemetry`] | metrics: the instruments, and what `/metrics` shows |
 //! | [`health`] | `grpc.health.v1`, told by a [`health::Reporter`] |
@@ -26,6 +27,7 @@
 //! that it belongs to → that module, at start. Nothing reads the environment later.
 
 pub mod auth;
+pub mod chain;
 pub mod drain;
 pub mod health;
 pub mod layers;
@@ -34,6 +36,7 @@ pub mod logs;
 pub mod methods;
 pub mod ops;
 pub mod readiness;
+mod repeats;
 pub mod server;
 pub mod settings;
 pub mod stop;

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::chain::Chain;
 use crate::readiness::{Outcome, Readiness, State};
 use crate::server::{self, ListenError};
 use crate::telemetry::Telemetry;
@@ -120,7 +121,7 @@ impl Bound {
             });
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(self.listener, routes).await {
-                tracing::error!(%error, "the ops listener ended");
+                tracing::error!(error = %Chain(&error), "the ops listener ended");
             }
         });
         Running {
@@ -171,8 +172,7 @@ async fn metrics(extract::State(ops): extract::State<Ops>) -> Response {
     match ops.telemetry.text() {
         Ok(text) => ([(header::CONTENT_TYPE, Telemetry::MEDIA_TYPE)], text).into_response(),
         Err(error) => {
-            let error: &dyn std::error::Error = &error;
-            tracing::error!(error, "no metrics can be shown");
+            tracing::error!(error = %Chain(&error), "no metrics can be shown");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

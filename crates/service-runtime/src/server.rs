@@ -10,6 +10,7 @@ mod accept;
 mod config;
 mod connection;
 mod greeting;
+mod idle;
 mod metrics;
 mod stall;
 

@@ -15,14 +15,17 @@ use super::probe::{Probe, Probed};
 use super::report::Report;
 use super::search::Search;
 use super::tls::Identity;
-use super::{certificate, cluster_ip, connection, health, http2, name, search, spread, tls};
+use super::{
+    certificate, cluster_ip, connection, health, http2, name, search, sidecar, spread, tls,
+};
 use crate::connect::{self, connect};
 use crate::settings::Settings;
+use crate::sidecar::PLACES;
 
 /// How long a look-up, a health check or a call may take, if the settings do not say less.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Asks every question about the target of `settings`.
+/// Asks every question about the target of `settings`, and none about its fallbacks.
 ///
 /// A connection, a handshake and the first answer over HTTP/2 may take `channel.connect_timeout` each;
 /// everything else `timeout`, or five seconds if that is less. Addresses are tried side by side.
@@ -30,6 +33,10 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the settings cannot be used; what they lead to is a finding and no error.
 pub async fn examine(settings: &Settings) -> Result<Report, connect::Error> {
+    let settings = &Settings {
+        fallbacks: Vec::new(),
+        ..settings.clone()
+    };
     let question = resolver::Question::about(&settings.target)?;
     let patience = settings.timeout.min(LONGEST);
     let source = question.source();
@@ -38,7 +45,9 @@ pub async fn examine(settings: &Settings) -> Result<Report, connect::Error> {
     let place = Place::of(&source, &domains);
     let place = place.as_ref();
 
-    let answer = question.ask(patience).await;
+    let looking = crate::sidecar::find(&PLACES);
+    let (answer, sidecar) = tokio::join!(question.ask(patience), looking);
+    let sidecar = || sidecar::verdict(sidecar.as_ref(), settings.mesh);
     let found = answer
         .as_ref()
         .ok()
@@ -53,7 +62,7 @@ pub async fn examine(settings: &Settings) -> Result<Report, connect::Error> {
     let identity = match identity(settings, &name) {
         Ok(identity) => identity,
         Err(connect::Error::Tls(error)) => {
-            findings.push(unusable(&error));
+            findings.extend([unusable(&error), sidecar()]);
             return Ok(Report::new(&settings.target, findings, &[]));
         }
         Err(error) => return Err(error),
@@ -82,7 +91,13 @@ pub async fn examine(settings: &Settings) -> Result<Report, connect::Error> {
         None
     };
     findings.extend([
-        cluster_ip::verdict(&source, endpoints.len(), only.as_ref(), place, false),
+        cluster_ip::verdict(
+            &source,
+            endpoints.len(),
+            only.as_ref(),
+            place,
+            settings.mesh,
+        ),
         connection::verdict(&probed, endpoints.len(), place),
     ]);
     if settings.tls.enabled {
@@ -100,7 +115,8 @@ pub async fn examine(settings: &Settings) -> Result<Report, connect::Error> {
     findings.extend([
         http2::verdict(&probed, place),
         health::verdict(&probed, place),
-        spread::verdict(calls.as_ref(), false),
+        spread::verdict(calls.as_ref(), settings.mesh),
+        sidecar(),
     ]);
     Ok(Report::new(&settings.target, findings, &probed))
 }

@@ -73,15 +73,8 @@ fn next(error: &ResolveError, source: &Source, place: Option<&Place>) -> Vec<Str
                 "is the name spelt right, and known where this runs? --target HOST:PORT".to_owned(),
             ]
         }
-        (ResolveError::Timeout { .. }, _) if is_api(source) => {
-            vec!["does the Kubernetes API answer? kubectl get --raw /readyz".to_owned()]
-        }
         _ => silent(source),
     }
-}
-
-fn is_api(source: &Source) -> bool {
-    matches!(source, Source::EndpointSlices { .. })
 }
 
 fn silent(source: &Source) -> Vec<String> {
@@ -91,12 +84,16 @@ fn silent(source: &Source) -> Vec<String> {
         "do NetworkPolicies let this pod out to it, UDP and TCP port 53? kubectl get networkpolicies"
             .to_owned(),
     ];
-    if let Source::Dns { server, .. } | Source::Srv { server, .. } = source {
-        next.push(match server {
+    next.extend(match source {
+        Source::Dns { server, .. } | Source::Srv { server, .. } => Some(match server {
             Some(server) => format!("is {server}, which the target names, the right server?"),
             None => "is the right server in /etc/resolv.conf?".to_owned(),
-        });
-    }
+        }),
+        Source::EndpointSlices { namespace, .. } => Some(format!(
+            "may this pod list them? kubectl auth can-i list endpointslices --namespace {namespace}"
+        )),
+        _ => None,
+    });
     next
 }
 

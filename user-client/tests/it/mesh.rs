@@ -1,11 +1,9 @@
 //! What is left to a service mesh, and what happens when somebody forgets that it is there.
 
-use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::atomic::Ordering;
-use std::thread;
 
-use crate::program::{command, end, run};
+use crate::program::run;
 use crate::replica::{Fault, Replica};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,43 +68,4 @@ async fn a_service_of_kubernetes_is_a_target() {
     // Outside of a cluster it cannot be found; that it is looked for is enough.
     let ended = run(&["list", "--timeout", "1s", "--target", "k8s:///s.n:grpc"]).await;
     assert_ne!(ended.code, 64, "{ended:?}");
-}
-
-/// Takes the port of Istio's sidecar, which is the same on every machine.
-#[tokio::test(flavor = "multi_thread")]
-async fn who_balances_beside_a_sidecar_is_warned_once() {
-    let Ok(sidecar) = TcpListener::bind("127.0.0.1:15021") else {
-        eprintln!("SKIPPED: the port 15021 is taken on this machine");
-        return;
-    };
-    let (found, looked) = std::sync::mpsc::channel();
-    thread::spawn(move || {
-        for stream in sidecar.incoming().flatten() {
-            let mut stream = stream;
-            let _length = stream.read(&mut [0; 1024]);
-            let _written = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
-            let _closed = found.send(());
-        }
-    });
-    let replica = Replica::start("a", Fault::None);
-    let target = replica.target();
-    let load = ["load", "--duration", "2s", "--rate", "50"];
-
-    let balancing = command(&[&load[..], &["--target", &target]].concat(), &[]);
-    let ended = end({ balancing }.spawn().unwrap()).await;
-    assert_eq!(ended.code, 0, "{ended:?}");
-    assert_eq!(ended.stderr.matches("a sidecar").count(), 1, "{ended:?}");
-    for part in ["Istio", "mesh = true"] {
-        assert!(ended.stderr.contains(part), "{part:?}: {ended:?}");
-    }
-
-    while looked.try_recv().is_ok() {}
-    let leaving_it = command(&[&load[..], &["--mesh", "--target", &target]].concat(), &[]);
-    let ended = end({ leaving_it }.spawn().unwrap()).await;
-    assert_eq!(ended.code, 0, "{ended:?}");
-    assert!(!ended.stderr.contains("sidecar"), "{ended:?}");
-    assert!(
-        looked.try_recv().is_err(),
-        "who leaves balancing to a mesh has no need to look for it"
-    );
 }

@@ -163,9 +163,11 @@ impl Counts {
         self.pods.len() == pods.len() && pods.iter().all(|pod| self.pods.contains_key(pod))
     }
 
-    /// Whether all of the failures have this code.
-    pub(super) fn only_failed_with(&self, code: &str) -> bool {
-        self.failures.keys().all(|other| other == code)
+    /// Whether all of the failures have one of these codes.
+    pub(super) fn only_failed_with(&self, codes: &[&str]) -> bool {
+        self.failures
+            .keys()
+            .all(|code| codes.contains(&code.as_str()))
     }
 
     /// `UNAVAILABLE x 3 (the first: …)`, for each code; empty when nothing failed.

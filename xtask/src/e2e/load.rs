@@ -11,16 +11,20 @@ mod manifest;
 use std::time::{Duration, Instant};
 
 pub(super) use self::follow::Followed;
-pub(super) use self::manifest::{Pod, Run};
+pub(super) use self::manifest::{Pod, Run, SELECTOR};
 use super::error::Error;
 use super::kubectl::Kubectl;
 use super::ledger::{Counts, Ledger, Outage};
 
 /// The pods of the two.
-pub(super) const LOADS: [&str; 2] = ["e2e-list", "e2e-get"];
+const LOADS: [&str; 2] = ["e2e-list", "e2e-get"];
 
-/// How often a load says how it goes: what a change's time is measured with.
-const INTERVAL: Duration = Duration::from_millis(250);
+/// How many calls there are in an interval: several for each pod, so that a pod without any is one that
+/// gets none. At 100 calls per second it is a quarter of a second.
+const CALLS_IN_INTERVAL: u64 = 25;
+
+/// How long the next lines of the logs may take.
+const NEXT: Duration = Duration::from_mins(1);
 
 /// How many intervals tell that a spread has settled, and is not met by chance.
 const SETTLED: usize = 2;
@@ -57,6 +61,12 @@ pub(super) struct Part {
     ledger: Ledger,
 }
 
+/// How often a load says how it goes, at so many calls per second.
+pub(super) fn interval(rate: u32) -> Duration {
+    Duration::from_millis(1_000 * CALLS_IN_INTERVAL / u64::from(rate.max(1)))
+        .max(Duration::from_millis(100))
+}
+
 // === impl Steady ===
 
 impl Steady {
@@ -73,7 +83,7 @@ impl Steady {
             let run = Run::Steady {
                 method,
                 rate,
-                interval: INTERVAL,
+                interval: interval(rate),
             };
             Followed::start(kubectl, &pod.named(name).running(&run)).await
         };
@@ -119,15 +129,14 @@ impl Steady {
     /// that every call which was in flight is in.
     pub(super) async fn window(&mut self) -> Result<Window, Error> {
         let mark = self.mark;
-        let bound = Duration::from_secs(20);
         let after = |first: usize| {
             move |ledger: &Ledger| (ledger.intervals.len() > first + 1).then(|| ledger.clone())
         };
         let (list, get) = (self.list.heard(), self.get.heard());
         let what = "the load says how it goes";
         let (list, get) = tokio::try_join!(
-            self.list.until(what, bound, after(list)),
-            self.get.until(what, bound, after(get)),
+            self.list.until(what, NEXT, after(list)),
+            self.get.until(what, NEXT, after(get)),
         )?;
         self.mark = Mark {
             list: list.intervals.len(),

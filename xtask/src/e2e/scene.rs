@@ -19,8 +19,8 @@ pub(super) const SPREAD: Duration = Duration::from_secs(45);
 /// How long a pod may take to be gone: preStop, notice, drain, and the kubelet.
 pub(super) const GONE: Duration = Duration::from_mins(1);
 
-/// How many calls the loads may make between their last line and their end.
-const LAST_INTERVAL: u64 = 200;
+/// For how many seconds the loads may call between their last line and their end.
+const LAST_INTERVAL: u64 = 3;
 
 /// How long a rollout of all replicas may take.
 pub(super) const ROLLOUT: Duration = Duration::from_mins(2);
@@ -32,8 +32,6 @@ pub(super) struct Scene<'a> {
     /// How many calls per second each of the loads makes.
     pub(super) rate: u32,
     steady: Option<Steady>,
-    /// A node that takes no pods, which has to be told again that it may.
-    pub(super) cordoned: Option<String>,
 }
 
 // === impl Scene ===
@@ -44,7 +42,6 @@ impl<'a> Scene<'a> {
             stage,
             rate,
             steady: None,
-            cordoned: None,
         }
     }
 
@@ -139,19 +136,23 @@ impl<'a> Scene<'a> {
     /// Waits until this many replicas are ready and calls are spread over exactly them; what was
     /// counted since the last time.
     pub(super) async fn settled(&mut self, replicas: usize) -> Result<Window, Error> {
-        let deployment = format!("deployment/{SERVER}");
-        self.kubectl().rolled_out(&deployment, ROLLOUT).await?;
-        let servers = self.servers().await?;
-        if servers.len() != replicas {
-            return Err(Error::Waited {
-                what: format!("there are {replicas} replicas"),
-                after: Duration::ZERO,
-                latest: pods::names(&servers).join(", "),
-            });
-        }
+        let servers = self.sized(replicas).await?;
         let load = self.load().await?;
         load.spread_over(&pods::names(&servers), SPREAD).await?;
         load.window().await
+    }
+
+    /// Waits until there are this many replicas, all of them available, and no other.
+    pub(super) async fn sized(&self, replicas: usize) -> Result<Vec<Pod>, Error> {
+        let deployment = format!("deployment/{SERVER}");
+        let kubectl = self.kubectl();
+        // A rollout counts as done while there are too many still.
+        let is_size = |size: &str| size.parse() == Ok(replicas);
+        kubectl
+            .watch(&[&deployment], "{.status.replicas}", ROLLOUT, is_size)
+            .await?;
+        kubectl.rolled_out(&deployment, ROLLOUT).await?;
+        self.servers().await
     }
 
     /// Ends the load, and compares what it says it has counted in all with what its intervals add up
@@ -168,7 +169,9 @@ impl<'a> Scene<'a> {
         let claim =
             "every call of the load is in one of the rows above, but those of the last interval";
         let missing = total.calls.saturating_sub(sum.calls);
-        let is_complete = total.calls > 0 && total.failed == sum.failed && missing <= LAST_INTERVAL;
+        let is_complete = total.calls > 0
+            && total.failed == sum.failed
+            && missing <= LAST_INTERVAL * 2 * u64::from(self.rate);
         let reason = format!(
             "{} of {} calls failed by the report, {} of {} by the intervals",
             total.failed, total.calls, sum.failed, sum.calls
@@ -178,19 +181,10 @@ impl<'a> Scene<'a> {
         ))
     }
 
-    /// Lets a node take pods again.
-    pub(super) async fn uncordon(&mut self) -> Result<(), Error> {
-        if let Some(node) = &self.cordoned {
-            self.kubectl().run(&["uncordon", node]).await?;
-        }
-        self.cordoned = None;
-        Ok(())
-    }
-
     /// After a scenario that broke off: the overlay as it should be, and a load that counts from now.
     pub(super) async fn recover(&mut self) -> Result<(), Error> {
-        self.uncordon().await?;
         self.steady = None;
+        self.stage.discard_clients().await?;
         self.stage.restore().await?;
         self.stage.ready().await
     }

@@ -1,5 +1,6 @@
 //! The overlay on the cluster: brought up, and taken away again without a trace.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -7,8 +8,8 @@ use serde_json::Value;
 use super::certificates;
 use super::error::Error;
 use super::kubectl::Kubectl;
-use super::load::LOADS;
-use super::names::{CLIENT, DATABASE, SERVER};
+use super::load::SELECTOR;
+use super::names::{CLIENT, DATABASE, REPLICAS, SERVER};
 use super::overlay::{self, Folder, Overlay};
 use super::screen;
 
@@ -29,9 +30,21 @@ pub(super) struct Stage {
     pub(super) overlay: Overlay,
     pub(super) folder: Folder,
     /// What the overlay consists of.
-    pub(super) objects: Vec<Value>,
+    objects: Vec<Value>,
     /// Whether the namespace was there before.
     found: bool,
+    undo: RefCell<Undo>,
+}
+
+/// What has been changed and has to be undone, however the run ends.
+#[derive(Debug, Default)]
+struct Undo {
+    /// Whether the overlay was applied at all.
+    applied: bool,
+    /// A node that takes no pods.
+    cordoned: Option<String>,
+    /// Objects that components have added.
+    added: Vec<String>,
 }
 
 /// The overlay's folder; the one that this cluster can do something with.
@@ -64,6 +77,7 @@ impl Stage {
             folder,
             objects,
             found,
+            undo: RefCell::default(),
         })
     }
 
@@ -71,6 +85,7 @@ impl Stage {
     pub(super) async fn apply(&self) -> Result<(), Error> {
         let path = self.folder.path();
         screen::step(&format!("kubectl apply -k {path}"));
+        self.undo.borrow_mut().applied = true;
         self.kubectl.run(&["apply", "--kustomize", &path]).await?;
         self.ready().await
     }
@@ -84,6 +99,36 @@ impl Stage {
         ] {
             self.kubectl.rolled_out(&workload, READY).await?;
         }
+        Ok(())
+    }
+
+    /// Adds a component to what is there, as a line in an overlay of one's own would.
+    pub(super) async fn add(&self, component: &str) -> Result<(), Error> {
+        let kubectl = &self.kubectl;
+        let folder = self.folder.with_component(component, kubectl.namespace())?;
+        let objects = folder.objects(&kubectl.in_namespace("")).await?;
+        let added = overlay::added(&objects, &self.objects);
+        self.undo.borrow_mut().added.extend(added);
+        let path = folder.path();
+        kubectl
+            .run(&["apply", "--kustomize", &path])
+            .await
+            .map(drop)
+    }
+
+    /// Lets a node take no pods, until [`Stage::uncordon`].
+    pub(super) async fn cordon(&self, node: &str) -> Result<(), Error> {
+        self.undo.borrow_mut().cordoned = Some(node.to_owned());
+        self.kubectl.run(&["cordon", node]).await.map(drop)
+    }
+
+    /// Lets it take pods again.
+    pub(super) async fn uncordon(&self) -> Result<(), Error> {
+        let node = self.undo.borrow().cordoned.clone();
+        if let Some(node) = node {
+            self.kubectl.run(&["uncordon", &node]).await?;
+        }
+        self.undo.borrow_mut().cordoned = None;
         Ok(())
     }
 
@@ -102,36 +147,51 @@ impl Stage {
 
     /// Takes away what the run has made. What was there before it stays, as the overlay has it.
     pub(super) async fn clear(&self, keep: bool) -> Result<(), Error> {
+        if !self.undo.borrow().applied {
+            return Ok(());
+        }
+        self.uncordon().await?;
         let helper = self.node_access();
-        helper.discard(&["namespace", helper.namespace()]).await?;
+        self.remove_namespace(helper.namespace()).await?;
         if keep || self.found {
+            self.discard_clients().await?;
             return self.restore().await;
         }
         let namespace = self.kubectl.namespace();
         screen::step(&format!("kubectl delete namespace {namespace}"));
-        let timeout = format!("--timeout={}s", CLEAR.as_secs());
-        let delete = [
-            "delete",
-            "namespace",
-            namespace,
-            "--ignore-not-found",
-            &timeout,
-        ];
-        let delete = self.kubectl.program(&delete);
-        delete.within(CLEAR + CLEAR).run().await.map(drop)
+        self.remove_namespace(namespace).await
     }
 
-    /// Brings the objects back to what the overlay says.
+    /// Deletes a namespace, if it is there, and waits until it is gone.
+    async fn remove_namespace(&self, namespace: &str) -> Result<(), Error> {
+        let timeout = format!("--timeout={}s", CLEAR.as_secs());
+        let how = ["--ignore-not-found", &timeout];
+        let delete = [&["delete", "namespace", namespace], &how[..]].concat();
+        let delete = self.kubectl.program(&delete).within(CLEAR + CLEAR);
+        delete.run().await.map(drop)
+    }
+
+    /// Removes the clients of the run, if there are any.
+    pub(super) async fn discard_clients(&self) -> Result<(), Error> {
+        let pods = ["pods", "--selector", SELECTOR];
+        self.kubectl.discard(&pods).await
+    }
+
+    /// Brings the objects back to what the overlay says, without what components have added.
     pub(super) async fn restore(&self) -> Result<(), Error> {
-        if !self
-            .kubectl
-            .exists(&["namespace", self.kubectl.namespace()])
-            .await?
-        {
-            return Ok(());
-        }
+        self.uncordon().await?;
         let path = self.folder.path();
         self.kubectl.run(&["apply", "--kustomize", &path]).await?;
-        self.kubectl.discard(&["pod", LOADS[0], LOADS[1]]).await
+        let added = std::mem::take(&mut self.undo.borrow_mut().added);
+        for object in added {
+            self.kubectl.discard(&[&object]).await?;
+        }
+        // Without `replicas` in the last apply, this one did not set them.
+        let size = format!("--replicas={REPLICAS}");
+        let deployment = format!("deployment/{SERVER}");
+        self.kubectl
+            .run(&["scale", &deployment, &size])
+            .await
+            .map(drop)
     }
 }

@@ -10,8 +10,6 @@ use std::time::Duration;
 use super::dns::{self, Dns};
 use super::{Endpoint, OfTarget, Resolve as _, ResolveError, Subscriber};
 use crate::error::Error;
-#[cfg(feature = "kubernetes")]
-use crate::resolver::kubernetes::Port;
 use crate::target::{Kind, Target};
 
 /// A target as a question that can be asked more than once; nothing of an answer is kept.
@@ -119,22 +117,6 @@ impl Question {
         self.target.authority().host()
     }
 
-    /// The port that every address has, where the target says it as a number.
-    #[must_use]
-    pub fn port(&self) -> Option<u16> {
-        match self.target.kind() {
-            Kind::Dns { port, .. } => Some(*port),
-            #[cfg(feature = "kubernetes")]
-            Kind::Kubernetes {
-                port: Port::Number(port),
-                ..
-            } => Some(*port),
-            #[cfg(feature = "kubernetes")]
-            Kind::Kubernetes { .. } => None,
-            Kind::Srv { .. } | Kind::Fixed(_) => None,
-        }
-    }
-
     /// Asks, and waits for the answer for as long as `timeout`. Cancel-safe.
     ///
     /// # Errors
@@ -148,17 +130,15 @@ impl Question {
         match self.target.kind().clone() {
             Kind::Dns { server, host, port } => Dns::new(server, host, port, config).once().await,
             Kind::Srv { server, name } => Dns::srv(server, name, config).once().await,
-            Kind::Fixed(_) => self.first(config).await,
-            #[cfg(feature = "kubernetes")]
-            Kind::Kubernetes { .. } => self.first(config).await,
+            kind => self.first(kind, config).await,
         }
     }
 
     /// The first answer of a resolver that runs on.
-    async fn first(&self, config: dns::Config) -> Result<Resolution, ResolveError> {
+    async fn first(&self, kind: Kind, config: dns::Config) -> Result<Resolution, ResolveError> {
         let name = || self.host().to_owned();
         let (publisher, mut subscriber) = Subscriber::pair(config);
-        let resolver = OfTarget::new(&self.target, config);
+        let resolver = OfTarget::of(kind, config);
         let answer = async {
             tokio::select! {
                 answer = subscriber.next() => answer,

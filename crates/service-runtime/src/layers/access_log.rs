@@ -14,6 +14,7 @@ use tonic::Code;
 use tonic::transport::server::TcpConnectInfo;
 use tracing::Level;
 
+use super::caller::Known;
 use super::request_id;
 use crate::auth::Caller;
 use crate::auth::layer::Refused;
@@ -27,8 +28,8 @@ pub(super) struct Line {
     method: Option<PathAndQuery>,
     peer: Option<SocketAddr>,
     request_id: Option<HeaderValue>,
+    caller: Known,
     /// Known once there is a response.
-    caller: Option<Caller>,
     refused: Option<&'static str>,
 }
 
@@ -55,15 +56,20 @@ fn level(code: Code) -> Level {
 
 impl Line {
     /// The line of a call; `None` where not even defects are logged.
-    pub(super) fn of<B>(request: &Request<B>) -> Option<Self> {
-        tracing::enabled!(target: TARGET, Level::ERROR).then(|| Self {
+    pub(super) fn of<B>(request: &mut Request<B>) -> Option<Self> {
+        if !tracing::enabled!(target: TARGET, Level::ERROR) {
+            return None;
+        }
+        let caller = Known::default();
+        request.extensions_mut().insert(caller.clone());
+        Some(Self {
             method: request.uri().path_and_query().cloned(),
             peer: request
                 .extensions()
                 .get::<TcpConnectInfo>()
                 .and_then(TcpConnectInfo::remote_addr),
             request_id: request.headers().get(request_id::HEADER).cloned(),
-            caller: None,
+            caller,
             refused: None,
         })
     }
@@ -71,7 +77,9 @@ impl Line {
     /// What only the layers inside know.
     pub(super) fn learn<R>(&mut self, response: &Response<R>) {
         let extensions = response.extensions();
-        self.caller = extensions.get().cloned();
+        if let Some(caller) = extensions.get::<Caller>() {
+            self.caller.learn(caller);
+        }
         self.refused = extensions.get().map(|Refused(cause)| *cause);
     }
 
@@ -86,7 +94,7 @@ impl Line {
                     code = ?code,
                     duration_us = u64::try_from(after.as_micros()).unwrap_or(u64::MAX),
                     peer = self.peer.map(tracing::field::display),
-                    caller = self.caller.as_ref().map(tracing::field::display),
+                    caller = self.caller.caller().map(tracing::field::display),
                     refused = self.refused,
                     request_id = self.request_id.as_ref().and_then(|it| it.to_str().ok()),
                     "call finished"

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http2;
@@ -15,6 +16,8 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Calls, Lifetime, Terms};
 use super::{Config, Ended, Phase, Serve, metrics};
+use crate::chain::Chain;
+use crate::repeats::Repeats;
 use crate::tls::handshake::Handshakes;
 
 /// How long nothing is accepted after the process ran out of file descriptors or memory; the loop
@@ -28,6 +31,9 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// How long the tasks of cut-off calls may take to notice. They notice when they are polled next.
 const CALLS_NOTICE: Duration = Duration::from_secs(1);
 
+/// How often the log says the same of peers that get no connection; the rest is at DEBUG.
+const REPEATED: Duration = Duration::from_secs(10);
+
 pub(super) struct Acceptor<S> {
     config: Config,
     listener: TcpListener,
@@ -37,6 +43,8 @@ pub(super) struct Acceptor<S> {
     /// `None` counts nothing.
     measured: Option<metrics::Connections>,
     http: http2::Builder<Calls>,
+    /// The lines that peers cause who never call.
+    refusals: Arc<Repeats>,
     /// The tasks that hyper spawns for the calls.
     calls: TaskTracker,
     connections: JoinSet<()>,
@@ -72,6 +80,7 @@ impl<S: Serve> Acceptor<S> {
             handshakes,
             measured,
             http,
+            refusals: Arc::new(Repeats::every(REPEATED)),
             calls,
             connections: JoinSet::new(),
             retire: HashMap::new(),
@@ -91,7 +100,7 @@ impl<S: Serve> Acceptor<S> {
                     Ok((stream, peer)) => self.start(stream, peer),
                     Err(error) if is_the_peers(&error) => {}
                     Err(error) => {
-                        tracing::warn!(%error, "cannot accept; trying again in {PAUSE:?}");
+                        tracing::warn!(error = %Chain(&error), "cannot accept; trying again in {PAUSE:?}");
                         pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
                     }
                 },
@@ -159,7 +168,7 @@ impl<S: Serve> Acceptor<S> {
     fn start(&mut self, stream: TcpStream, peer: SocketAddr) {
         if let Err(error) = stream.set_nodelay(self.config.tcp_nodelay) {
             // The connection is gone already; serving it will find out.
-            tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
+            tracing::debug!(%peer, error = %Chain(&error), "cannot set TCP_NODELAY");
         }
         let (retire, retired) = oneshot::channel();
         let terms = Terms {
@@ -167,6 +176,8 @@ impl<S: Serve> Acceptor<S> {
             service: self.service.clone(),
             lifetime: Lifetime::new(&self.config, fastrand::f64()),
             greeting: self.config.handshake_timeout,
+            max_idle: self.config.max_connection_idle,
+            refusals: self.refusals.clone(),
             retired,
         };
         let handshakes = self.handshakes.clone();
@@ -182,7 +193,7 @@ impl<S: Serve> Acceptor<S> {
         let id = match joined {
             Ok((id, ())) => *id,
             Err(error) => {
-                tracing::error!(%error, "a connection's task failed");
+                tracing::error!(error = %Chain(error), "a connection's task failed");
                 error.id()
             }
         };

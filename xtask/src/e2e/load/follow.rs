@@ -14,8 +14,8 @@ use crate::e2e::kubectl::Kubectl;
 use crate::e2e::ledger::Ledger;
 use crate::e2e::program::Program;
 
-/// How long a pod may take to run: the image is on the node.
-const START: Duration = Duration::from_mins(1);
+/// How long a pod may take to run: the image is on the node, which may be busy.
+const START: Duration = Duration::from_mins(2);
 
 /// How long a client may take to end: its grace period and a busy node.
 const STOP: Duration = Duration::from_secs(40);

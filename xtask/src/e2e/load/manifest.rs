@@ -7,6 +7,12 @@ use serde_json::{Value, json};
 
 use crate::e2e::names::CLIENT;
 
+/// Who manages the pods of the run, by which they are told from the overlay's.
+const MANAGER: &str = "cargo-xtask-e2e";
+
+/// Selects the pods of the run.
+pub(in crate::e2e) const SELECTOR: &str = "app.kubernetes.io/managed-by=cargo-xtask-e2e";
+
 /// A client's pod: pure data.
 #[derive(Clone, Debug)]
 pub(in crate::e2e) struct Pod {
@@ -40,7 +46,8 @@ impl Pod {
     pub(in crate::e2e) fn from_template(template: &Value) -> Self {
         let mut spec = template["spec"].clone();
         spec["restartPolicy"] = json!("Never");
-        let labels = template["metadata"]["labels"].clone();
+        let mut labels = template["metadata"]["labels"].clone();
+        labels["app.kubernetes.io/managed-by"] = json!(MANAGER);
         let annotations = template["metadata"]["annotations"].clone();
         Self {
             object: json!({
@@ -199,6 +206,12 @@ mod tests {
             pod.object()["metadata"]["labels"]["app.kubernetes.io/name"],
             CLIENT
         );
+    }
+
+    #[test]
+    fn what_the_run_has_made_is_found_again() {
+        let (key, value) = SELECTOR.split_once('=').expect("a selector compares");
+        assert_eq!(pod().object()["metadata"]["labels"][key], value);
     }
 
     #[test]

@@ -6,8 +6,7 @@ use crate::e2e::error::Error;
 use crate::e2e::finding::Finding;
 use crate::e2e::load::{Followed, Run};
 use crate::e2e::names::{REPLICAS, SERVER};
-use crate::e2e::overlay;
-use crate::e2e::scene::{ROLLOUT, Scene};
+use crate::e2e::scene::Scene;
 
 /// Metrics come every 15 s, and the autoscaler looks every 15 s.
 const REACTION: Duration = Duration::from_mins(3);
@@ -24,13 +23,7 @@ pub(super) async fn play(scene: &mut Scene<'_>) -> Result<Finding, Error> {
         let reason = format!("the cluster serves no metrics.k8s.io: {}", said.trim());
         return Ok(Finding::skipped(claim, reason));
     }
-    let folder = stage
-        .folder
-        .with_component(COMPONENT, kubectl.namespace())?;
-    let objects = folder.objects(kubectl).await?;
-    kubectl
-        .run(&["apply", "--kustomize", &folder.path()])
-        .await?;
+    stage.add(COMPONENT).await?;
     let run = Run::Calls {
         method: scene.cached_method(),
         calls: u64::MAX,
@@ -45,16 +38,8 @@ pub(super) async fn play(scene: &mut Scene<'_>) -> Result<Finding, Error> {
         .watch(&[&autoscaler], "{.status.desiredReplicas}", REACTION, more)
         .await;
     kubectl.discard(&["pod", "e2e-flood"]).await?;
-    for added in overlay::added(&objects, &stage.objects) {
-        kubectl.discard(&[&added]).await?;
-    }
-    let size = format!("--replicas={REPLICAS}");
-    let deployment = format!("deployment/{SERVER}");
-    kubectl
-        .run(&["apply", "--kustomize", &stage.folder.path()])
-        .await?;
-    kubectl.run(&["scale", &deployment, &size]).await?;
-    kubectl.rolled_out(&deployment, ROLLOUT).await?;
+    stage.restore().await?;
+    scene.settled(REPLICAS).await?;
     Ok(match desired {
         Ok(desired) => Finding::held(format!("{claim}: from {REPLICAS} to {desired}")),
         Err(error) => Finding::broken(claim, error.chain()),

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::e2e::error::Error;
 use crate::e2e::finding::Finding;
+use crate::e2e::kubectl::Kubectl;
 use crate::e2e::names::SERVER;
 use crate::e2e::pods::{self, Pod};
 use crate::e2e::scene::{GONE, ROLLOUT, Scene};
@@ -36,25 +37,20 @@ pub(super) async fn drain(scene: &mut Scene<'_>) -> Result<Finding, Error> {
     };
     let finding = scene
         .under_load(async |scene| {
-            scene.cordoned = Some(node.clone());
             let kubectl = scene.kubectl();
-            kubectl.run(&["cordon", &node]).await?;
+            scene.stage.cordon(&node).await?;
             let leaving = scene.servers().await?.into_iter();
             let leaving: Vec<Pod> = leaving.filter(|pod| pod.node == node).collect();
             for pod in &leaving {
-                // Its budget lets the next one go when the one before has its replacement.
-                let budget = format!("poddisruptionbudget/{SERVER}");
-                let allowed = |allowed: &str| allowed.parse().is_ok_and(|it: u32| it > 0);
-                kubectl
-                    .watch(&[&budget], "{.status.disruptionsAllowed}", ROLLOUT, allowed)
-                    .await?;
+                allowed(kubectl).await?;
                 let (evicted, said) = evict(scene, &pod.name).await?;
                 if !evicted {
+                    scene.stage.uncordon().await?;
                     return Ok(format!("{claim}; but {} stays: {said}", pod.name));
                 }
                 kubectl.gone(std::slice::from_ref(&pod.name), GONE).await?;
             }
-            scene.uncordon().await?;
+            scene.stage.uncordon().await?;
             Ok(format!(
                 "{node} is drained of {} pods, and no call failed",
                 leaving.len()
@@ -64,7 +60,7 @@ pub(super) async fn drain(scene: &mut Scene<'_>) -> Result<Finding, Error> {
     let stays = scene.servers().await?;
     let still_there = stays
         .iter()
-        .any(|pod| servers.contains(pod) && pod.node == node);
+        .any(|pod| pod.node == node && servers.iter().any(|it| it.name == pod.name));
     Ok(finding.and(!still_there, format!("a pod is still on {node}")))
 }
 
@@ -77,6 +73,7 @@ pub(super) async fn budget(scene: &mut Scene<'_>) -> Result<Finding, Error> {
             let [one, other, ..] = servers.as_slice() else {
                 return Ok("there are not even two replicas".to_owned());
             };
+            allowed(scene.kubectl()).await?;
             let (first, said) = evict(scene, &one.name).await?;
             if !first {
                 second = (true, format!("the first eviction was refused: {said}"));
@@ -96,6 +93,17 @@ pub(super) async fn budget(scene: &mut Scene<'_>) -> Result<Finding, Error> {
         refused,
         format!("the second eviction was not refused: {said}"),
     ))
+}
+
+/// Waits until the budget lets a pod go: when the one before has its replacement.
+async fn allowed(kubectl: &Kubectl) -> Result<(), Error> {
+    let budget = format!("poddisruptionbudget/{SERVER}");
+    let some = |allowed: &str| allowed.parse().is_ok_and(|it: u32| it > 0);
+    let allowed = "{.status.disruptionsAllowed}";
+    kubectl
+        .watch(&[&budget], allowed, ROLLOUT, some)
+        .await
+        .map(drop)
 }
 
 /// Asks for an eviction, as `kubectl drain` and the cluster's autoscaler do; whether it was granted,

@@ -5,7 +5,7 @@ use crate::e2e::finding::Finding;
 use crate::e2e::images;
 use crate::e2e::names::{REPLICAS, SERVER};
 use crate::e2e::pods;
-use crate::e2e::scene::{GONE, ROLLOUT, Scene};
+use crate::e2e::scene::{GONE, ROLLOUT, SPREAD, Scene};
 
 /// `kubectl rollout restart`.
 pub(super) async fn restart(scene: &mut Scene<'_>) -> Result<Finding, Error> {
@@ -64,10 +64,9 @@ pub(super) async fn to(scene: &mut Scene<'_>, replicas: usize) -> Result<(), Err
     let size = format!("--replicas={replicas}");
     let kubectl = scene.kubectl();
     kubectl.run(&["scale", &deployment, &size]).await?;
-    kubectl.rolled_out(&deployment, ROLLOUT).await?;
-    let now = pods::names(&scene.servers().await?);
+    let now = pods::names(&scene.sized(replicas).await?);
     let load = scene.load().await?;
-    load.spread_over(&now, super::super::scene::SPREAD).await?;
+    load.spread_over(&now, SPREAD).await?;
     let left: Vec<String> = before.into_iter().filter(|it| !now.contains(it)).collect();
     kubectl.gone(&left, GONE).await
 }

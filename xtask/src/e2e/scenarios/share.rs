@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::e2e::error::Error;
 use crate::e2e::finding::Finding;
-use crate::e2e::load::{Followed, Pod, Run};
+use crate::e2e::load::{self, Followed, Pod, Run};
 use crate::e2e::names::{REPLICAS, SERVER, servers};
-use crate::e2e::overlay;
 use crate::e2e::pods;
 use crate::e2e::scene::{ROLLOUT, Scene};
 
@@ -19,18 +18,17 @@ const BY_DNS: Duration = Duration::from_secs(35);
 
 const COMPONENT: &str = "endpointslice-watch";
 
+/// The pods of the two clients.
+const DNS: &str = "e2e-dns";
+const WATCH: &str = "e2e-watch";
+
 /// Adds the component, starts a client of each kind, adds a replica, and waits until it has its share
 /// from both.
 pub(super) async fn play(scene: &mut Scene<'_>) -> Result<Vec<Finding>, Error> {
     let (stage, kubectl) = (scene.stage, scene.kubectl());
-    let dns = Measure::start(scene, "e2e-dns", scene.client().await?).await?;
-    let folder = stage
-        .folder
-        .with_component(COMPONENT, kubectl.namespace())?;
-    let objects = folder.objects(kubectl).await?;
-    let path = folder.path();
-    kubectl.run(&["apply", "--kustomize", &path]).await?;
-    let watch = Measure::start(scene, "e2e-watch", scene.client().await?).await?;
+    let dns = Measure::start(scene, DNS, scene.client().await?).await?;
+    stage.add(COMPONENT).await?;
+    let watch = Measure::start(scene, WATCH, scene.client().await?).await?;
 
     let before = pods::names(&scene.servers().await?);
     let deployment = format!("deployment/{SERVER}");
@@ -54,12 +52,9 @@ pub(super) async fn play(scene: &mut Scene<'_>) -> Result<Vec<Finding>, Error> {
     let by_dns = dns.share(&pod, ready, BY_DNS * 2);
     let (by_watch, by_dns) = tokio::try_join!(by_watch, by_dns)?;
 
-    kubectl
-        .run(&["apply", "--kustomize", &stage.folder.path()])
-        .await?;
-    for added in overlay::added(&objects, &stage.objects) {
-        kubectl.discard(&[&added]).await?;
-    }
+    drop((watch, dns));
+    stage.restore().await?;
+    kubectl.discard(&["pod", DNS, WATCH]).await?;
     scene.settled(REPLICAS).await?;
     Ok(vec![
         finding("with the EndpointSlice watch", by_watch, BY_WATCH),
@@ -88,7 +83,7 @@ impl Measure {
         let run = Run::Steady {
             method: "list",
             rate: scene.rate,
-            interval: Duration::from_millis(100),
+            interval: load::interval(scene.rate),
         };
         let client = Followed::start(scene.kubectl(), &pod.named(name).running(&run)).await?;
         let this = Self { client };

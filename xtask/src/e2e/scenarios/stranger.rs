@@ -62,7 +62,7 @@ async fn refused(scene: &Scene<'_>, who: &str, pod: &Pod) -> Result<Finding, Err
     Ok(Finding::held(claim)
         .and(phase == "Failed", format!("it was let in: {said}"))
         .and(
-            said.to_lowercase().contains("certificate"),
+            said.contains("certificate") || said.contains("the alert"),
             format!("the client does not name a certificate as the reason: {said}"),
         )
         .and(
