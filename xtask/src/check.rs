@@ -72,7 +72,7 @@ pub(crate) struct Options {
     #[arg(long)]
     list: bool,
     /// A folder of JSON schemas, instead of the public ones: kubernetes/KIND-GROUP-VERSION.json and
-    /// crds/GROUP/KIND_VERSION.json.
+    /// `crds/GROUP/KIND_VERSION.json`.
     #[arg(long, value_name = "DIR")]
     schemas: Option<PathBuf>,
     /// The repository.

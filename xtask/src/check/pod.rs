@@ -1,5 +1,5 @@
-//! The pod that a workload makes, and its containers: the same view of a Deployment, a StatefulSet, a
-//! CronJob, a Knative Service.
+//! The pod that a workload makes, and its containers: the same view of a Deployment, a `StatefulSet`, a
+//! `CronJob`, a Knative Service.
 
 use std::collections::BTreeMap;
 
@@ -198,7 +198,7 @@ impl<'a> Container<'a> {
             })
     }
 
-    /// Where a file of the container comes from, if it is mounted from a ConfigMap or a Secret.
+    /// Where a file of the container comes from, if it is mounted from a `ConfigMap` or a Secret.
     pub(crate) fn mounted(&self, path: &str) -> Option<Mounted> {
         let mounts = list(self.value, "/volumeMounts").iter();
         let source = |mount: &'a Value| {
@@ -261,7 +261,7 @@ fn expand(value: &str, environment: &BTreeMap<String, String>) -> String {
         {
             match environment.get(name) {
                 Some(value) => out.push_str(value),
-                None => out.push_str(&format!("$({name})")),
+                None => out.extend(["$(", name, ")"]),
             }
             rest = after;
         } else {

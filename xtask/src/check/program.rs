@@ -31,7 +31,7 @@ pub(crate) enum Unusable {
     /// `--config` names a file that is not there.
     #[error("{0} is mounted from no ConfigMap or Secret")]
     NotMounted(String),
-    /// The key of a ConfigMap or a Secret is missing.
+    /// The key of a `ConfigMap` or a Secret is missing.
     #[error("{}/{} has no key {}", .0.kind, .0.name, .0.key)]
     NoKey(Mounted),
     /// The program refuses it.

@@ -25,7 +25,7 @@ pub(crate) struct NotYaml {
     /// What was rendered.
     name: String,
     /// Why.
-    source: serde_saphyr::Error,
+    source: Box<serde_saphyr::Error>,
 }
 
 // === impl Render ===
@@ -36,7 +36,7 @@ impl Render {
         let documents: Vec<Value> =
             serde_saphyr::from_multiple(yaml).map_err(|source| NotYaml {
                 name: name.to_owned(),
-                source,
+                source: source.into(),
             })?;
         Ok(Self {
             name: name.to_owned(),
@@ -97,7 +97,7 @@ impl Render {
             .find(|it| it.name() == name && (it.namespace() == of || it.namespace().is_none()))
     }
 
-    /// What a ConfigMap or a Secret of this name holds, by key. Values of a Secret that are no text
+    /// What a `ConfigMap` or a Secret of this name holds, by key. Values of a Secret that are no text
     /// are left out.
     pub(crate) fn data(&self, kind: &str, name: &str) -> Option<BTreeMap<String, String>> {
         let object = self.find(kind, name)?;

@@ -102,6 +102,15 @@ fn is_foreign(path: &Path, name: &str) -> bool {
     FOREIGN.contains(&name) && (name != "target" || path.join("CACHEDIR.TAG").exists())
 }
 
+impl File {
+    /// Whether its name has this extension.
+    fn is(&self, extension: &str) -> bool {
+        Path::new(&self.path)
+            .extension()
+            .is_some_and(|it| it == extension)
+    }
+}
+
 #[cfg(test)]
 impl File {
     pub(super) fn new(path: &str, text: &str) -> Self {

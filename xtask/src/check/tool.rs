@@ -41,7 +41,7 @@ pub(crate) const KUBE_SCORE: Tool = Tool {
     install: "go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0",
 };
 
-/// Reads PromQL.
+/// Reads `PromQL`.
 pub(crate) const PROMTOOL: Tool = Tool {
     name: "promtool",
     install: "it comes with Prometheus (Debian: the package prometheus)",

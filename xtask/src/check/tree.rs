@@ -128,29 +128,8 @@ impl Tree {
     /// The components that an overlay has, itself or by another overlay.
     pub(crate) fn has(&self, overlay: &str) -> Result<BTreeSet<String>, Error> {
         let mut found = BTreeSet::new();
-        self.collect(&self.path().join(OVERLAYS).join(overlay), &mut found)?;
+        collect(&self.path().join(OVERLAYS).join(overlay), &mut found)?;
         Ok(found)
-    }
-
-    fn collect(&self, folder: &Path, found: &mut BTreeSet<String>) -> Result<(), Error> {
-        let kustomization = read(&folder.join(KUSTOMIZATION))?;
-        for field in ["/resources", "/components"] {
-            for entry in list(&kustomization, field).iter().filter_map(Value::as_str) {
-                let Ok(path) = folder.join(entry).canonicalize() else {
-                    // Neither a file nor a folder: kustomize says it better than we could.
-                    continue;
-                };
-                if !path.is_dir() {
-                    continue;
-                }
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                if path.parent().is_some_and(|it| it.ends_with(COMPONENTS)) {
-                    found.insert(name.into_owned());
-                }
-                self.collect(&path, found)?;
-            }
-        }
-        Ok(())
     }
 
     /// Renders all plans, as many at a time as there are processors; the results are in their order.
@@ -295,6 +274,28 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
             copy(&from, &to)?;
         } else {
             fs::copy(&from, &to).map_err(writing(&to))?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds the components that the kustomization of a folder names, and those of what it names.
+fn collect(folder: &Path, found: &mut BTreeSet<String>) -> Result<(), Error> {
+    let kustomization = read(&folder.join(KUSTOMIZATION))?;
+    for field in ["/resources", "/components"] {
+        for entry in list(&kustomization, field).iter().filter_map(Value::as_str) {
+            let Ok(path) = folder.join(entry).canonicalize() else {
+                // Neither a file nor a folder: kustomize says it better than we could.
+                continue;
+            };
+            if !path.is_dir() {
+                continue;
+            }
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if path.parent().is_some_and(|it| it.ends_with(COMPONENTS)) {
+                found.insert(name.into_owned());
+            }
+            collect(&path, found)?;
         }
     }
     Ok(())

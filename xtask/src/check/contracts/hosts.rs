@@ -1,5 +1,5 @@
 //! Istio's objects name Services, subsets and identities in texts that nothing in the cluster checks:
-//! a VirtualService for a host that does not exist is accepted, and does nothing.
+//! a `VirtualService` for a host that does not exist is accepted, and does nothing.
 
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ pub(super) fn examine(render: &Render) -> Examination {
     examination
 }
 
-/// What a host means: a Service, or what a ServiceEntry brings into the mesh.
+/// What a host means: a Service, or what a `ServiceEntry` brings into the mesh.
 fn is_known(render: &Render, object: &Object, host: &str) -> bool {
     let mut entries = render.of(NETWORKING, "ServiceEntry");
     render.service(host, object.namespace()).is_some()
@@ -47,7 +47,7 @@ fn destination_rule(examination: &mut Examination, render: &Render, rule: &Objec
     let pods: Vec<Labels> = render
         .behind(service)
         .iter()
-        .map(|it| it.labels())
+        .map(super::super::pod::Pod::labels)
         .collect();
     for (index, subset) in rule.list("/spec/subsets").iter().enumerate() {
         let selector = subset.get("labels").map(labels).unwrap_or_default();

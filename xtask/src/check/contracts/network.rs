@@ -1,4 +1,4 @@
-//! NetworkPolicies let through what the settings ask for, and nothing else: every pod of the render is
+//! `NetworkPolicies` let through what the settings ask for, and nothing else: every pod of the render is
 //! tried with every port of every other one, and with strangers.
 
 mod policy;
@@ -49,9 +49,12 @@ pub(super) fn examine(render: &Render) -> Examination {
                         from.owner, port.number, to.owner
                     )
                 };
-                let problem = || match is_wanted {
-                    true => format!("no connection is let through {}", show()),
-                    false => format!("a connection that nobody needs is let through {}", show()),
+                let problem = || {
+                    if is_wanted {
+                        format!("no connection is let through {}", show())
+                    } else {
+                        format!("a connection that nobody needs is let through {}", show())
+                    }
                 };
                 examination.expect(is_wanted == is_allowed, to.owner, "", problem, CURE);
             }
@@ -91,9 +94,12 @@ fn around(
     let outside = Peer::Address(OUTSIDE);
     let https = policies.egress(peer, &outside, &Port::new(443, "TCP"))
         || policies.egress(peer, &outside, &Port::new(6443, "TCP"));
-    let problem = || match asks_api {
-        true => format!("{} cannot reach the Kubernetes API", pod.owner),
-        false => format!("{} reaches any address outside of the cluster", pod.owner),
+    let problem = || {
+        if asks_api {
+            format!("{} cannot reach the Kubernetes API", pod.owner)
+        } else {
+            format!("{} reaches any address outside of the cluster", pod.owner)
+        }
     };
     examination.expect(https == asks_api, pod.owner, "", problem, CURE);
 }

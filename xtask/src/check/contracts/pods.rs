@@ -27,12 +27,15 @@ pub(super) fn examine(render: &Render) -> Examination {
             mounts == may,
             pod.owner,
             &pod.pointer(pointer),
-            || match may {
-                true => format!("the account {} has a role, and no token", pod.account()),
-                false => format!(
-                    "the account {} may do nothing with its token",
-                    pod.account()
-                ),
+            || {
+                if may {
+                    format!("the account {} has a role, and no token", pod.account())
+                } else {
+                    format!(
+                        "the account {} may do nothing with its token",
+                        pod.account()
+                    )
+                }
             },
             "automountServiceAccountToken: true where a RoleBinding names the account, else false",
         );

@@ -7,7 +7,7 @@ use crate::check::finding::Examination;
 use crate::check::object::{Labels, Object, matches, show};
 use crate::check::render::Render;
 
-/// The kinds that select pods, and where. A NetworkPolicy may select what only another component brings.
+/// The kinds that select pods, and where. A `NetworkPolicy` may select what only another component brings.
 const SELECTING: [(&str, &str); 6] = [
     ("Server", "/spec/podSelector/matchLabels"),
     ("Service", "/spec/selector"),

@@ -1,4 +1,4 @@
-//! The names and labels that a PromQL query asks for. Not a parser: promtool is one; this knows just
+//! The names and labels that a `PromQL` query asks for. Not a parser: promtool is one; this knows just
 //! enough of the lexis to tell a metric from everything else.
 
 /// A selector of a query.

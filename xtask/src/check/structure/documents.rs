@@ -11,7 +11,7 @@ const CHANGELOG: &str = "CHANGELOG.md";
 
 pub(super) fn examine(files: &[File]) -> Examination {
     let mut examination = Examination::default();
-    for file in files.iter().filter(|it| it.path.ends_with(".md")) {
+    for file in files.iter().filter(|it| it.is("md")) {
         links(&mut examination, files, file);
     }
     decisions(&mut examination, files);
@@ -88,7 +88,7 @@ fn resolve(from: &str, path: &str) -> String {
 
 /// Whether a heading has the anchor that GitHub gives it. Of other files than Markdown nothing is known.
 fn has_anchor(file: &File, anchor: &str) -> bool {
-    !file.path.ends_with(".md")
+    !file.is("md")
         || prose(&file.text)
             .filter(|(_, line)| line.starts_with('#'))
             .any(|(_, line)| slug(line.trim_start_matches('#').trim()) == anchor)
@@ -112,7 +112,7 @@ fn decisions(examination: &mut Examination, files: &[File]) {
         let number = name
             .split_once('-')
             .and_then(|(number, _)| number.parse().ok());
-        let Some(number) = number.filter(|_| name.ends_with(".md")) else {
+        let Some(number) = number.filter(|_| file.is("md")) else {
             continue;
         };
         examination.subject();

@@ -89,7 +89,7 @@ pub(super) fn examine(files: &[File]) -> Examination {
         let begins = |file: &&File, with: &[&str]| with.iter().any(|it| file.path.starts_with(it));
         for file in files
             .iter()
-            .filter(|it| it.path.ends_with(".rs") && begins(it, invariant.within))
+            .filter(|it| it.is("rs") && begins(it, invariant.within))
             .filter(|it| !begins(it, invariant.except) && !it.path.ends_with("tests.rs"))
         {
             examination.subject();

@@ -1,4 +1,4 @@
-//! promtool: the rules of every `PrometheusRule` are PromQL.
+//! promtool: the rules of every `PrometheusRule` are `PromQL`.
 
 use std::fs;
 

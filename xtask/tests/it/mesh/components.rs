@@ -116,7 +116,7 @@ fn a_prefix_renames_every_host_account_and_reference() {
     }
 }
 
-/// Where an object names Services or ServiceAccounts, and which.
+/// Where an object names Services or `ServiceAccounts`, and which.
 fn references(object: &Value) -> Vec<(String, String)> {
     let spec = &object["spec"];
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! From Istio's words to Envoy's: the VirtualService and the DestinationRule of one host become the
+//! From Istio's words to Envoy's: the `VirtualService` and the `DestinationRule` of one host become the
 //! configuration that istiod would send to a sidecar.
 //!
 //! Pure, and no more than the manifests use: a field that it does not know stops the test, so that

@@ -1,4 +1,4 @@
-//! What NetworkPolicies let through, as the API defines it: a direction without a policy is open, and
+//! What `NetworkPolicies` let through, as the API defines it: a direction without a policy is open, and
 //! with some it is open for what one of their rules names.
 //!
 //! <https://kubernetes.io/docs/concepts/services-networking/network-policies/>

@@ -1,4 +1,4 @@
-//! The clusters of a DestinationRule: one for each subset.
+//! The clusters of a `DestinationRule`: one for each subset.
 
 use serde_json::{Value, json};
 

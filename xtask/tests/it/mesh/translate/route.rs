@@ -1,4 +1,4 @@
-//! The routes of a VirtualService.
+//! The routes of a `VirtualService`.
 
 use serde_json::{Map, Value, json};
 
