@@ -26,6 +26,7 @@ pub mod compression;
 pub mod connect;
 pub mod credentials;
 pub mod error;
+mod hint;
 pub mod import;
 pub mod load;
 pub mod lookup;
