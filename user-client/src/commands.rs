@@ -52,7 +52,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     };
     let loaded = settings::load(overrides).map_err(Error::Settings)?;
     service_runtime::logs::init(&loaded.settings.log).map_err(Error::Logs)?;
-    let mut session = Session::open(loaded.settings, format)?;
+    let mut session = Session::open(loaded.settings, format).await?;
     match command {
         CallCommand::Get(get) => get.run(&mut session).await?,
         CallCommand::BatchGet(batch_get) => return batch_get.run(&mut session).await,
