@@ -7,8 +7,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use service_runtime::settings::Flag;
 
 use crate::commands::{
-    BatchGet, Completions, Config, Create, Delete, Get, Import, List, Load, Lookup, Man, Update,
-    Watch,
+    BatchGet, Completions, Config, Create, Delete, Doctor, Get, Import, List, Load, Lookup, Man,
+    Resolve, Update, Watch,
 };
 use crate::credentials;
 use crate::output::Format;
@@ -32,6 +32,10 @@ pub enum Command {
     /// Those that call the service.
     #[command(flatten)]
     Call(CallCommand),
+    #[expect(missing_docs, reason = "as below: --help shows the type's own comment")]
+    Resolve(Resolve),
+    #[expect(missing_docs, reason = "as below: --help shows the type's own comment")]
+    Doctor(Doctor),
     #[expect(missing_docs, reason = "as below: --help shows the type's own comment")]
     Config(Config),
     #[expect(missing_docs, reason = "as below: --help shows the type's own comment")]
@@ -62,10 +66,21 @@ pub enum CallCommand {
 /// Flags that every sub-command takes; they override all other layers of settings.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Settings")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a flag is given or it is not"
+)]
 pub struct SettingsArgs {
     /// Where the service is: HOST:PORT, or another form (see `user-client --help`).
     #[arg(long, global = true, value_name = "TARGET")]
     target: Option<String>,
+    /// Another target, for when those before it have failed; may be repeated.
+    #[arg(long, global = true, value_name = "TARGET", action = ArgAction::Append)]
+    fallback: Vec<String>,
+    /// Leave balancing, retries and encryption to the service mesh; the target is then the name of a
+    /// Service with a cluster IP.
+    #[arg(long, global = true)]
+    mesh: bool,
     /// How long one call may take, such as 500ms or 5s.
     #[arg(long, global = true, value_name = "TIME")]
     timeout: Option<String>,
@@ -132,9 +147,14 @@ const AFTER_HELP: &str = "\
 Targets:
   dns:///HOST:PORT              every address of the name; HOST:PORT is the same
   dns://SERVER:PORT/HOST:PORT   the same, asking this DNS server
+  dns+srv:///_PORT._tcp.HOST    the hosts and ports of its SRV records
+  k8s:///SERVICE.NAMESPACE:PORT the ready pods of a Service, told by the Kubernetes API;
+                                PORT is the number of the container's port, or its name
   ipv4:ADDRESS:PORT,…           these addresses
+  unix:PATH                     a Unix socket
 In Kubernetes name the headless Service, and end the name with a dot, so that it
 costs one query: dns:///user-server-headless.NAMESPACE.svc.cluster.local.:50051
+In a service mesh set --mesh and name the usual Service: dns:///user-server:50051
 
 Settings come from these layers, each overriding the ones before it:
   1. the defaults
@@ -146,7 +166,8 @@ Settings come from these layers, each overriding the ones before it:
 `user-client config print` shows each setting and the layer that it came from.
 
 Exit codes:
-   0  done                          1  load: a call failed; any other failure
+   0  done                          1  load: a call failed; doctor: something
+                                       is wrong; any other failure
   64  wrong arguments or settings  65  INVALID_ARGUMENT, OUT_OF_RANGE,
   66  NOT_FOUND, also of some          FAILED_PRECONDITION; import: rows were
       ids or keys, or of a file        malformed or refused
@@ -173,6 +194,12 @@ impl From<SettingsArgs> for Overrides {
         let switch = |is_given: bool| is_given.then(|| "true".to_owned());
         let named = [
             ("--target", "target", args.target),
+            (
+                "--fallback",
+                "fallbacks",
+                (!args.fallback.is_empty()).then(|| args.fallback.join(",")),
+            ),
+            ("--mesh", "mesh", switch(args.mesh)),
             ("--timeout", "timeout", args.timeout),
             (
                 "--wait-for-ready",

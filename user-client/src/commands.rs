@@ -5,35 +5,41 @@ mod completions;
 mod config;
 mod create;
 mod delete;
+mod doctor;
 mod get;
 mod import;
 mod list;
 mod load;
 mod lookup;
 mod man;
+mod resolve;
 mod session;
 mod update;
 mod watch;
 
 use std::process::ExitCode;
 
+use tokio_util::task::AbortOnDropHandle;
+
 pub use self::batch_get::BatchGet;
 pub use self::completions::Completions;
 pub use self::config::Config;
 pub use self::create::Create;
 pub use self::delete::Delete;
+pub use self::doctor::Doctor;
 pub use self::get::Get;
 pub use self::import::Import;
 pub use self::list::List;
 pub use self::load::Load;
 pub use self::lookup::Lookup;
 pub use self::man::Man;
+pub use self::resolve::Resolve;
 use self::session::Session;
 pub use self::update::Update;
 pub use self::watch::Watch;
 use crate::cli::{CallCommand, Cli, Command};
 use crate::error::Error;
-use crate::settings;
+use crate::{settings, sidecar};
 
 /// Does what the command line says.
 ///
@@ -48,11 +54,17 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
             return completions.run().map(|()| ExitCode::SUCCESS);
         }
         Command::Man(man) => return man.run().map(|()| ExitCode::SUCCESS),
+        Command::Doctor(doctor) => return doctor.run(overrides, format).await,
+        Command::Resolve(resolve) => return resolve.run(overrides, format).await,
         Command::Call(call) => call,
     };
     let loaded = settings::load(overrides).map_err(Error::Settings)?;
     service_runtime::logs::init(&loaded.settings.log).map_err(Error::Logs)?;
+    let balances = !loaded.settings.mesh;
     let mut session = Session::open(loaded.settings, format).await?;
+    // It says what it finds, if anything, and holds nobody up.
+    let _looking =
+        balances.then(|| AbortOnDropHandle::new(tokio::spawn(sidecar::warn(&sidecar::PLACES))));
     match command {
         CallCommand::Get(get) => get.run(&mut session).await?,
         CallCommand::BatchGet(batch_get) => return batch_get.run(&mut session).await,

@@ -1,7 +1,9 @@
 //! From settings to the channel that every command uses.
 
+use grpc_channel::resolver::{Endpoint, Publisher, Resolve};
+use grpc_channel::{Builder, Keepalive, Policy, Tls};
 pub use grpc_channel::{Channel, State};
-use grpc_channel::{Keepalive, Tls};
+use rustls::pki_types::InvalidDnsNameError;
 use service_runtime::tls::{self, LoadError};
 
 use crate::credentials;
@@ -18,9 +20,15 @@ pub enum Error {
     #[error("there is no identity for TLS; the settings under tls say where it comes from")]
     Tls(#[from] LoadError),
     /// See the source.
+    #[error("no certificate can be for the name that tls.server_name or the target says")]
+    ServerName(#[source] InvalidDnsNameError),
+    /// See the source.
     #[error("the credentials, which the settings under credentials name, cannot be used")]
     Credentials(#[from] credentials::Error),
 }
+
+/// The one replica that a channel leads to.
+struct Only(Endpoint);
 
 /// Opens the channel. Connections are made in the background; only an identity of the SPIFFE Workload
 /// API is waited for. With TLS, new connections use what the files or that API hold at their time, for
@@ -30,6 +38,28 @@ pub enum Error {
 /// When the target has no form that the channel knows, a setting is not acceptable, a file cannot be
 /// used, or the Workload API gives nothing within half a minute.
 pub async fn connect(settings: &Settings) -> Result<Channel, Error> {
+    let mut builder = builder(settings, secure(&settings.tls).await?)?;
+    for fallback in &settings.fallbacks {
+        builder = builder.fallback(fallback);
+    }
+    Ok(builder.connect()?)
+}
+
+/// Opens a channel to one replica, under the target's name; for those who want to know how that one is.
+///
+/// Needs a tokio runtime.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_to(
+    settings: &Settings,
+    tls: Option<Tls>,
+    replica: Endpoint,
+) -> Result<Channel, Error> {
+    Ok(builder(settings, tls)?.connect_with(Only(replica))?)
+}
+
+fn builder(settings: &Settings, tls: Option<Tls>) -> Result<Builder, Error> {
     let channel = &settings.channel;
     let mut builder = Channel::builder(&settings.target)
         .user_agent(concat!(
@@ -46,10 +76,15 @@ pub async fn connect(settings: &Settings) -> Result<Channel, Error> {
             without_calls: channel.keepalive_without_calls,
         }))
         .dns_interval(channel.dns_interval_min, channel.dns_interval_max);
-    if let Some(tls) = secure(&settings.tls).await? {
+    if settings.mesh {
+        builder = builder
+            .policy(Policy::PickFirst { shuffle: false })
+            .retry(None);
+    }
+    if let Some(tls) = tls {
         builder = builder.tls(tls);
     }
-    Ok(settings.credentials.apply(builder)?.connect()?)
+    Ok(settings.credentials.apply(builder)?)
 }
 
 /// TLS that follows its files, or the Workload API.
@@ -68,6 +103,14 @@ async fn secure(config: &tls::client::Config) -> Result<Option<Tls>, LoadError> 
         }
     });
     Ok(Some(tls))
+}
+
+// === impl Only ===
+
+impl Resolve for Only {
+    async fn run(self, publisher: Publisher) {
+        publisher.publish(Ok(vec![self.0])).await;
+    }
 }
 
 // === impl Error ===

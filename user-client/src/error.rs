@@ -6,11 +6,11 @@
 //! | code | when |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | `load`: a call failed, or none was answered; any other failure without a code of its own |
+//! | 1 | `load`: a call failed, or none was answered; `doctor`: something is wrong; any other failure without a code of its own |
 //! | 64 | the arguments, the settings or the target are wrong |
 //! | 65 | `INVALID_ARGUMENT`, `OUT_OF_RANGE`, `FAILED_PRECONDITION`; `import`: rows were malformed or refused |
 //! | 66 | `NOT_FOUND`; `batch-get`, `lookup`: some were not found; `import`: no such file |
-//! | 69 | `UNAVAILABLE` |
+//! | 69 | `UNAVAILABLE`; `resolve`: no address |
 //! | 70 | `INTERNAL`, `UNKNOWN`, `DATA_LOSS` |
 //! | 73 | `ALREADY_EXISTS` |
 //! | 74 | the result or the state file could not be written, a file could not be read |
@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::json;
+use service_runtime::chain::Chain;
 use tonic::{Code, Status};
 
 use crate::connect;
@@ -63,6 +64,15 @@ pub enum Error {
         /// What is wrong.
         #[source]
         source: connect::Error,
+    },
+    /// A target leads to no address.
+    #[error("{target:?} leads to no address")]
+    Resolve {
+        /// As it was given.
+        target: String,
+        /// Why.
+        #[source]
+        source: ResolveError,
     },
     /// A manual page was asked for that there is none of.
     #[error("there is no sub-command {0:?}; `user-client --help` lists them")]
@@ -154,6 +164,7 @@ impl Error {
                 of_code(source.code())
             }
             Self::Unanswered { .. } => of_code(Code::DeadlineExceeded),
+            Self::Resolve { .. } => of_code(Code::Unavailable),
             Self::Response { .. } => of_code(Code::Internal),
             Self::Open(OpenError::File(..)) => of_code(Code::NotFound),
             Self::Output(_)
@@ -247,17 +258,16 @@ impl<'a> Reported<'a> {
             text.push_str(BEGIN_AGAIN);
             return text;
         }
-        let mut source = self.error.source();
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
+        text = format!("error: {}", Chain(self.error));
         if let Error::Channel { source, .. } = self.error
             && source.is_bad_target()
         {
             text.push_str("\n\n");
             text.push_str(TARGET_FORMS);
+        }
+        if let Error::Resolve { target, .. } = self.error {
+            text.push_str("\n\n");
+            text.push_str(&unresolved(target));
         }
         text
     }
@@ -279,8 +289,8 @@ impl<'a> Reported<'a> {
 }
 
 const TARGET_FORMS: &str = "\
-A target is dns:///HOST:PORT, dns://SERVER:PORT/HOST:PORT, ipv4:ADDRESS:PORT,…
-or HOST:PORT; set it by --target, USER_CLIENT__TARGET, SERVER_HOST or the file.";
+A target is dns:///HOST:PORT, dns://SERVER:PORT/HOST:PORT, k8s:///SERVICE.NAMESPACE:PORT,
+ipv4:ADDRESS:PORT,… or HOST:PORT; set it by --target, USER_CLIENT__TARGET, SERVER_HOST or the file.";
 
 const BEGIN_AGAIN: &str = "\
 The token is malformed, comes from another service, or is older than the changes that are

@@ -12,11 +12,13 @@
 //! | [`credentials`] | what every call proves its caller by |
 //! | [`compression`] | how messages are compressed |
 //! | [`commands`] | one file per sub-command |
+//! | [`doctor`] | why calls do not get through, or do not spread |
 //! | [`load`] | the load engine, which the demo drives too |
 //! | [`import`] | rows from a file, as one stream with bounded memory |
 //! | [`lookup`] | many look-ups as a pipeline |
 //! | [`watch`] | following the changes across lost streams and runs |
 //! | [`output`] | the resource as text and as JSON |
+//! | [`sidecar`] | whether a mesh balances as well |
 //! | [`status`] | a failed call with its `google.rpc` details |
 //! | [`error`] | what can go wrong, and the exit codes |
 
@@ -25,6 +27,7 @@ pub mod commands;
 pub mod compression;
 pub mod connect;
 pub mod credentials;
+pub mod doctor;
 pub mod error;
 mod hint;
 pub mod import;
@@ -32,6 +35,7 @@ pub mod load;
 pub mod lookup;
 pub mod output;
 pub mod settings;
+pub mod sidecar;
 pub mod status;
 pub mod watch;
 

@@ -9,20 +9,26 @@
 mod answer;
 mod batch;
 mod change;
+mod resolved;
 mod resource;
 mod row;
 mod summary;
 
 use std::borrow::Cow;
+use std::io::Write as _;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use serde::Serialize;
 
 pub use self::answer::{Answer, answer_header};
 pub use self::batch::Batch;
 pub use self::change::{change, change_header};
+pub use self::resolved::Resolved;
+pub(crate) use self::resolved::addresses;
 pub use self::resource::{Page, Resource};
 pub use self::summary::{Summary, malformed};
+use crate::error::Error;
 
 /// In which form results are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -33,6 +39,24 @@ pub enum Format {
     Text,
     /// For machines: one JSON object per line.
     Json,
+}
+
+/// Writes a result to standard output: `text` for people, or the document as one line of JSON.
+pub(crate) fn print<D: Serialize>(
+    format: Format,
+    document: &D,
+    text: impl FnOnce(&D) -> String,
+) -> Result<(), Error> {
+    let line = match format {
+        Format::Text => text(document),
+        Format::Json => serde_json::to_string(document)
+            .map_err(std::io::Error::from)
+            .map_err(Error::Output)?,
+    };
+    let mut stdout = anstream::stdout().lock();
+    writeln!(stdout, "{line}")
+        .and_then(|()| stdout.flush())
+        .map_err(Error::Output)
 }
 
 /// The text with its control characters escaped: what a server sends must not move the cursor of

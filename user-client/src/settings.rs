@@ -25,8 +25,18 @@ const SERVER_HOST: &str = "SERVER_HOST";
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Where the service is: `dns:///host:port`, `ipv4:address:port,…`, or `host:port`.
+    /// Where the service is: `dns:///host:port`, `k8s:///service.namespace:port`,
+    /// `ipv4:address:port,…`, or `host:port`.
     pub target: String,
+    /// Where else it is, in order of priority: a target is used while those before it have failed. In
+    /// an environment variable they are separated by commas, so that a target with a comma belongs in
+    /// the file.
+    pub fallbacks: Vec<String>,
+    /// Whether a service mesh balances, retries and encrypts what this program sends. It then holds
+    /// one connection, to the first address of the target, which should be the name of a Service with
+    /// a cluster IP: the sidecar (or the node's proxy) behind that connection picks a replica for each
+    /// call. A call is not retried; what has not left this machine still is.
+    pub mesh: bool,
     /// How long one call may take. Longer than zero.
     #[serde(with = "duration")]
     pub timeout: Duration,
@@ -84,6 +94,8 @@ impl Default for Settings {
         Self {
             target: "dns:///localhost:50051".to_owned(),
             timeout: Duration::from_secs(10),
+            fallbacks: Vec::new(),
+            mesh: false,
             wait_for_ready: false,
             compression: Compression::Off,
             channel: ChannelSettings::default(),
@@ -91,7 +103,9 @@ impl Default for Settings {
             credentials: credentials::Config::default(),
             log: logs::Config {
                 // Standard error belongs to the progress, and a failed call says why by itself.
-                filter: "error".parse().unwrap_or_default(),
+                filter: "error,user_client::sidecar=warn"
+                    .parse()
+                    .unwrap_or_default(),
                 ..logs::Config::default()
             },
         }
@@ -101,6 +115,21 @@ impl Default for Settings {
 impl service_runtime::settings::Settings for Settings {
     fn validate(&self, violations: &mut Violations) {
         violations.expect(!self.timeout.is_zero(), "timeout", "more than zero");
+        violations.expect(
+            !self.mesh || is_one_name(&self.target),
+            "target",
+            "the name and port of a Service with a cluster IP, since mesh is true",
+        );
+        violations.expect(
+            !self.mesh || self.fallbacks.is_empty(),
+            "fallbacks",
+            "none, since mesh is true: it knows what else there is",
+        );
+        violations.expect(
+            !(self.mesh && self.tls.enabled),
+            "tls.enabled",
+            "false, since mesh is true: a proxy can balance only calls that it can read",
+        );
         violations.section("channel", |violations| self.channel.validate(violations));
         violations.section("tls", |violations| self.tls.validate(violations));
         violations.section("credentials", |violations| {
@@ -156,6 +185,28 @@ impl Default for ChannelSettings {
     }
 }
 
+/// Whether a target leads to one place, where somebody else can balance.
+fn is_one_name(target: &str) -> bool {
+    !["k8s:", "dns+srv:"]
+        .iter()
+        .any(|scheme| target.starts_with(scheme))
+        && !target.contains(',')
+}
+
+// === impl Overrides ===
+
+impl Overrides {
+    /// The same with another target, if a command was given one of its own.
+    pub(crate) fn target(mut self, target: Option<String>) -> Self {
+        self.flags.extend(target.map(|target| Flag {
+            name: "TARGET".to_owned(),
+            key: "target".to_owned(),
+            value: target.into(),
+        }));
+        self
+    }
+}
+
 // === loading ===
 
 /// Loads the settings of this process: its environment, and what the command line said.
@@ -178,7 +229,11 @@ pub fn check(file: PathBuf) -> Result<(), Error> {
     load_from(Vec::new(), overrides).map(drop)
 }
 
-fn load_from(
+/// Loads the settings that a process with this environment and this command line would have.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_from(
     environment: Vec<(OsString, OsString)>,
     overrides: Overrides,
 ) -> Result<Loaded<Settings>, Error> {
@@ -250,11 +305,17 @@ mod tests {
             ("USER_CLIENT__CHANNEL__DNS_INTERVAL_MAX", "1ms"),
             ("USER_CLIENT__TLS__ENABLED", "true"),
             ("USER_CLIENT__CREDENTIALS__BASIC_NAME", "ada"),
+            ("USER_CLIENT__MESH", "true"),
+            ("USER_CLIENT__TARGET", "k8s:///service.namespace:1"),
+            ("USER_CLIENT__FALLBACKS", "a:1, b:1"),
         ]
         .map(|(name, value)| (name.into(), value.into()))
         .into();
-        let error = load_from(environment, Overrides::default()).expect_err("five are wrong");
+        let error = load_from(environment, Overrides::default()).expect_err("eight are wrong");
         for key in [
+            "target",
+            "fallbacks",
+            "tls.enabled",
             "timeout",
             "channel.keepalive_time",
             "channel.dns_interval_max",

@@ -2,6 +2,7 @@
 //! program that wants to be this server.
 
 mod args;
+mod check;
 
 use std::error::Error as StdError;
 use std::ffi::OsString;
@@ -10,6 +11,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use service_runtime::chain::Chain;
 use service_runtime::settings::{Error as SettingsError, Loaded};
 use service_runtime::{drain, logs, stop, tls};
 
@@ -27,6 +29,8 @@ enum Error {
     Settings(#[from] SettingsError),
     #[error("the settings cannot be printed")]
     Print(#[source] Box<dyn StdError + Send + Sync>),
+    #[error("{0} of the sections that name files cannot be used, as said above")]
+    Files(usize),
     #[error("the tokio runtime cannot start")]
     Runtime(#[source] io::Error),
     #[error("the requests to stop cannot be listened to")]
@@ -63,7 +67,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             print_chain(&error);
             match error {
                 // A file that settings name is a part of them.
-                Error::Settings(_) | Error::Start(server::Error::Auth(_)) => ExitCode::from(USAGE),
+                Error::Settings(_) | Error::Files(_) | Error::Start(server::Error::Auth(_)) => {
+                    ExitCode::from(USAGE)
+                }
                 _ => ExitCode::FAILURE,
             }
         }
@@ -79,11 +85,38 @@ fn execute(args: &Args) -> Result<(), Error> {
                 .map_err(|error| Error::Print(error.into()))?;
             print(&toml)
         }
-        Some(Command::Config(ConfigCommand::Check { file })) => {
+        Some(Command::Config(ConfigCommand::Check {
+            file,
+            without_files,
+        })) => {
             // Neither this environment nor these flags: a file is checked for where it will be used.
-            settings::loader().file(file).load::<Settings>()?;
+            let loaded = settings::loader().file(file).load::<Settings>()?;
+            if !without_files {
+                check_files(&loaded.settings)?;
+            }
             print(&format!("{}: ok\n", file.display()))
         }
+    }
+}
+
+/// Says everything that is wrong, and not only the first.
+fn check_files(settings: &Settings) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    let findings = runtime.block_on(async { check::files(settings) });
+    for warning in &findings.warnings {
+        // Nobody is left to tell when this cannot be printed.
+        let _ = writeln!(io::stderr(), "warning: {warning}");
+    }
+    let count = findings.errors.len();
+    for error in findings.errors {
+        print_chain(&error);
+    }
+    match count {
+        0 => Ok(()),
+        count => Err(Error::Files(count)),
     }
 }
 
@@ -124,13 +157,12 @@ fn print(text: &str) -> Result<(), Error> {
 }
 
 /// Writes an error and all its causes, once, at the edge of the program.
-fn print_chain(error: &Error) {
-    let mut text = format!("error: {error}\n");
-    let mut cause = error.source();
-    while let Some(error) = cause {
+fn print_chain(error: &dyn StdError) {
+    let mut text = String::new();
+    for (number, error) in Chain(error).errors().enumerate() {
+        let before = if number == 0 { "error" } else { "  caused by" };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  caused by: {error}");
-        cause = error.source();
+        let _ = writeln!(text, "{before}: {error}");
     }
     // Nobody is left to tell when this cannot be printed.
     let _ = io::stderr().write_all(text.as_bytes());

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use service_runtime::chain::Chain;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -177,8 +178,7 @@ impl<S: Store> Follower<S> {
 
     async fn pause(&mut self, error: &Error) {
         if !self.failing {
-            let error: &dyn std::error::Error = error;
-            tracing::warn!(error, "changes cannot be read; trying again");
+            tracing::warn!(error = %Chain(error), "changes cannot be read; trying again");
         }
         self.failing = true;
         tokio::time::sleep(self.poll_interval.min(LONGEST_PAUSE)).await;

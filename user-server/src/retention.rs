@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
+use service_runtime::chain::Chain;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::store::Store;
@@ -33,9 +34,8 @@ async fn forget<S: Store>(store: S, retention: Duration) {
         // Replicas that were started together do not all look at the same moment.
         tokio::time::sleep(pause.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
         if let Err(error) = forget_once(&store, retention).await {
-            let error: &dyn std::error::Error = &error;
             tracing::debug!(
-                error,
+                error = %Chain(&error),
                 "old changes could not be forgotten; trying again later"
             );
         }

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use service_runtime::health::{self, Reporter};
-use service_runtime::layers::{self, identity::Identity};
-use service_runtime::limits::Limits;
+use service_runtime::layers::{Layers, identity::Identity, metrics::Calls};
 use service_runtime::methods::Method;
 use service_runtime::readiness::{Check, Probe, Readiness};
+use service_runtime::telemetry::{self, Telemetry};
 use service_runtime::tls::LoadError;
 use service_runtime::{auth, drain, ops, server, stop, web};
 use tokio::time::timeout;
@@ -24,7 +24,7 @@ use crate::settings::Settings;
 use crate::store::{self, Database, Store};
 use crate::{retention, rpc};
 
-/// The version that runs.
+/// The version of the program. What callers see is the setting `instance.version`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long the store may take to close. It is idle after a clean drain; a statement that outlived its
@@ -35,10 +35,9 @@ const CLOSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Server {
     settings: Settings,
-    identity: Identity,
+    telemetry: Telemetry,
     routes: Routes,
-    guard: auth::Guard,
-    limits: Limits,
+    layers: Layers,
     health: Reporter,
     store: Database,
     background: Background,
@@ -59,6 +58,9 @@ struct Background {
 /// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// See the source.
+    #[error("nothing can be measured")]
+    Telemetry(#[source] telemetry::StartError),
     /// See the source.
     #[error("callers cannot be told apart as the settings under auth say")]
     Auth(#[source] auth::Error),
@@ -81,7 +83,7 @@ pub enum Error {
     #[error("the ops listener cannot start; the setting ops.address says where")]
     Ops(#[source] server::ListenError),
     /// See the source.
-    #[error("the setting instance.name cannot be sent in a header")]
+    #[error("the settings under instance cannot be sent in headers")]
     Instance(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// See the source.
     #[error("the descriptors cannot be served by reflection")]
@@ -100,11 +102,22 @@ impl Server {
     /// # Errors
     /// When one of these cannot be done.
     pub async fn build(settings: Settings) -> Result<Self, Error> {
-        let identity = Identity::new(&settings.instance.name, VERSION)
-            .map_err(|error| Error::Instance(error.into()))?;
+        let telemetry = Telemetry::start(&telemetry::Service {
+            name: env!("CARGO_PKG_NAME"),
+            version: VERSION,
+            instance: settings.instance.name.clone(),
+        });
+        let telemetry = telemetry.map_err(Error::Telemetry)?;
+        let meter = telemetry.meter();
         let methods = methods(&settings).map_err(Error::Descriptors)?;
-        let guard = settings.auth.start(&methods).map_err(Error::Auth)?;
-        let limits = settings.limits.start(&methods);
+        let layers = Layers {
+            identity: Identity::new(&settings.instance.name, &settings.instance.version)
+                .map_err(|error| Error::Instance(error.into()))?,
+            guard: settings.auth.start(&methods).map_err(Error::Auth)?,
+            limits: settings.limits.start(&methods),
+            calls: Some(Calls::new(&meter, &methods)),
+        };
+        layers.limits.measure(&meter);
         let store = Database::open(&settings.store)
             .await
             .map_err(Error::Store)?;
@@ -126,16 +139,14 @@ impl Server {
         let routes = routes(&settings, service, &health).map_err(Error::Reflection)?;
         let tls = settings.server.tls.identity().await.map_err(Error::Tls)?;
         let grpc = settings.server.clone().bind_with(tls);
-        let grpc = grpc.map_err(Error::Grpc)?;
-        let grpc = grpc.measured(&opentelemetry::global::meter(env!("CARGO_PKG_NAME")));
+        let grpc = grpc.map_err(Error::Grpc)?.measured(&meter);
         let web = settings.web.clone().bind().map_err(Error::Web)?;
         let ops = settings.ops.clone().bind().map_err(Error::Ops)?;
         Ok(Self {
             settings,
-            identity,
+            telemetry,
             routes,
-            guard,
-            limits,
+            layers,
             health,
             store,
             background,
@@ -167,14 +178,15 @@ impl Server {
     pub async fn serve(self, stop: stop::Requests) -> drain::Outcome {
         self.log_start();
         let mut checks: Vec<Box<dyn Check>> = vec![Box::new(StoreAnswers(self.store.clone()))];
-        checks.extend(self.guard.checks());
+        checks.extend(self.layers.guard.checks());
         let (readiness, probes) = Readiness::start(&self.settings.readiness, checks, &self.health);
-        self.guard.show(&readiness);
+        self.layers.guard.show(&readiness);
         if let Some(identity) = self.grpc.tls().cloned() {
             readiness.show("tls", move || identity.status().to_string());
         }
         let ops = self.ops.serve(
             readiness.clone(),
+            self.telemetry,
             ops::Version {
                 name: env!("CARGO_PKG_NAME"),
                 version: VERSION,
@@ -183,17 +195,10 @@ impl Server {
         let web = self.web.map(|web| {
             let health = self.health.clone();
             let closing = async move { health.closed().await };
-            let (guard, limits) = (self.guard.clone(), self.limits.clone());
-            let routes = self.routes.clone();
-            let calls = layers::guarded(routes, self.identity.clone(), guard, limits);
+            let calls = self.layers.clone().around(self.routes.clone());
             web.serve(calls, closing)
         });
-        let server = self.grpc.serve(layers::guarded(
-            self.routes,
-            self.identity,
-            self.guard,
-            self.limits,
-        ));
+        let server = self.grpc.serve(self.layers.around(self.routes));
         let process = drain::Process {
             health: &self.health,
             readiness: &readiness,
@@ -220,6 +225,7 @@ impl Server {
         tracing::info!(
             version = VERSION,
             instance = self.settings.instance.name,
+            serving_as = self.settings.instance.version,
             grpc = %self.grpc_address(),
             ops = %self.ops_address(),
             web = self.web_address().map(tracing::field::display),
@@ -245,7 +251,7 @@ async fn close(health: Reporter, closing: CancellationToken) {
 }
 
 /// What is served: a policy has to cover it.
-fn methods(settings: &Settings) -> Result<Vec<Method>, prost::DecodeError> {
+pub(crate) fn methods(settings: &Settings) -> Result<Vec<Method>, prost::DecodeError> {
     let mut served = vec![user_api::FILE_DESCRIPTOR_SET, health::FILE_DESCRIPTOR_SET];
     if settings.reflection.enabled {
         served.push(reflection::v1::FILE_DESCRIPTOR_SET);

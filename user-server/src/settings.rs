@@ -6,6 +6,7 @@ use service_runtime::tls::server::Mode;
 use service_runtime::{auth, drain, limits, logs, ops, readiness, server, web};
 
 use crate::compression::Compression;
+use crate::server::VERSION;
 use crate::{cache, feed, store};
 
 /// What the names of environment variables begin with: `USER_SERVER__SERVER__ADDRESS`.
@@ -51,6 +52,10 @@ pub struct Settings {
 pub struct Instance {
     /// The name in `x-served-by`: the pod's name by default, from `POD_NAME` or `HOSTNAME`.
     pub name: String,
+    /// The version in `x-version`: that of the program by default. Where several versions serve side
+    /// by side, as in a canary release, it is that of the deployment: the pod's label
+    /// `app.kubernetes.io/version`.
+    pub version: String,
 }
 
 /// Server reflection, by which tools such as grpcurl learn the API from the server.
@@ -100,8 +105,11 @@ impl service_runtime::settings::Settings for Settings {
 
 impl Instance {
     fn validate(&self, violations: &mut Violations) {
-        let is_header = !self.name.is_empty() && self.name.bytes().all(|it| it.is_ascii_graphic());
-        violations.expect(is_header, "name", "visible ASCII characters");
+        let is_header =
+            |value: &str| !value.is_empty() && value.bytes().all(|it| it.is_ascii_graphic());
+        for (key, value) in [("name", &self.name), ("version", &self.version)] {
+            violations.expect(is_header(value), key, "visible ASCII characters");
+        }
     }
 }
 
@@ -109,6 +117,7 @@ impl Default for Instance {
     fn default() -> Self {
         Self {
             name: "local".to_owned(),
+            version: VERSION.to_owned(),
         }
     }
 }

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use self::error::Error;
+pub(crate) use self::error::Error;
 use self::issue::{Authority, Role};
 
 /// What an operator may choose.
@@ -25,10 +25,12 @@ For development only: the authority's private key lies beside the certificates, 
 be anybody. In a cluster let cert-manager or SPIRE issue and renew certificates.
 
 Files: ca.crt ca.key server.crt server.key client.crt client.key. The keys are readable for their
-owner only. With --force everything is made anew, the authority as well.
+owner only. With --renew whoever trusts the authority needs to be told nothing; with --force everything
+is made anew, the authority as well.
 
 Examples:
   cargo xtask certs
+  cargo xtask certs --renew --days 1
   cargo xtask certs --dir target/certs --namespace shop --days 7 --force")]
 pub(crate) struct Options {
     /// The folder; it is made when it is not there.
@@ -40,8 +42,11 @@ pub(crate) struct Options {
     /// For how many days they are valid.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
     days: u16,
-    /// Overwrite what is there.
+    /// Make new certificates by the authority that is there.
     #[arg(long)]
+    renew: bool,
+    /// Overwrite what is there, the authority as well.
+    #[arg(long, conflicts_with = "renew")]
     force: bool,
 }
 
@@ -76,6 +81,18 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     }
 }
 
+/// Makes an authority and its certificates in a folder, for the names of a namespace.
+pub(crate) fn make(dir: &Path, namespace: &str) -> Result<(), Error> {
+    let options = Options {
+        dir: dir.to_owned(),
+        namespace: names::Namespace::parse(namespace)?,
+        days: 1,
+        renew: false,
+        force: false,
+    };
+    write(&options).map(drop)
+}
+
 fn write(options: &Options) -> Result<Vec<&'static str>, Error> {
     let files = issue(options)?;
     let dir = &options.dir;
@@ -85,6 +102,7 @@ fn write(options: &Options) -> Result<Vec<&'static str>, Error> {
     })?;
     // All or nothing: half a set of new files would not fit the other half.
     if !options.force
+        && !options.renew
         && let Some(there) = files.iter().find(|file| dir.join(file.name).exists())
     {
         return Err(Error::Exists(dir.join(there.name)));
@@ -100,7 +118,7 @@ fn write(options: &Options) -> Result<Vec<&'static str>, Error> {
 /// reads along sees a change of the key last.
 fn issue(options: &Options) -> Result<Vec<File>, Error> {
     let validity = issue::Validity::days(options.days);
-    let authority = Authority::new(&validity).map_err(Error::Issue)?;
+    let authority = authority(options, &validity)?;
     let namespace = &options.namespace;
     let server = authority.issue(Role::Server, namespace, &validity);
     let client = authority.issue(Role::Client, namespace, &validity);
@@ -116,13 +134,25 @@ fn issue(options: &Options) -> Result<Vec<File>, Error> {
         is_secret: true,
     };
     Ok(vec![
-        certificate("ca.crt", authority.certificate()),
+        certificate("ca.crt", authority.certificate().to_owned()),
         key("ca.key", authority.key()),
         certificate("server.crt", server.certificate),
         key("server.key", server.key),
         certificate("client.crt", client.certificate),
         key("client.key", client.key),
     ])
+}
+
+/// A new authority, or the one that is there.
+fn authority(options: &Options, validity: &issue::Validity) -> Result<Authority, Error> {
+    if !options.renew {
+        return Authority::new(validity).map_err(Error::Issue);
+    }
+    let text = |name| {
+        let path = options.dir.join(name);
+        fs::read_to_string(&path).map_err(|source| Error::Authority { path, source })
+    };
+    Authority::open(text("ca.crt")?, &text("ca.key")?).map_err(Error::Issue)
 }
 
 /// Puts a whole file in the place of what was there. A key is never readable for others, not even

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::certs;
 use crate::demo::Options;
+use crate::{certs, check, e2e};
 
 /// The developer's commands.
 #[derive(Debug, Parser)]
@@ -21,8 +21,13 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Make a certificate authority and certificates for development.
     Certs(certs::Options),
+    /// Check the manifests and the structure of the code, without a cluster.
+    Check(check::Options),
     /// Show how calls spread over replicas, and what happens when one is lost.
     Demo(Options),
+    /// Prove on a real cluster what the manifests promise.
+    #[command(name = "e2e")]
+    E2e(e2e::Options),
     /// One replica of the demo, started by it.
     #[command(hide = true)]
     Replica(ReplicaArguments),

@@ -80,7 +80,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 
 /// Sets the stage, plays the acts unless Ctrl-C ends them, and clears the stage in either case.
 async fn play(options: &Options, screen: &Screen) -> Result<verdict::Verdicts, Error> {
-    let interrupted = error::interrupt()?;
+    let interrupted = crate::interrupt::interrupt().map_err(Error::Signals)?;
     tokio::pin!(interrupted);
     let mut stage = Stage::new(options.port).await?;
     let story = acts::play(&mut stage, options, screen);

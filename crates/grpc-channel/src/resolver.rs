@@ -7,6 +7,7 @@
 pub(crate) mod dns;
 #[cfg(feature = "kubernetes")]
 pub(crate) mod kubernetes;
+mod question;
 
 use std::fmt;
 use std::future::Future;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 #[cfg(feature = "kubernetes")]
 pub use self::kubernetes::EndpointSlices;
+pub use self::question::{Question, Resolution, Source};
 use tokio::sync::{Notify, mpsc};
 
 use self::dns::Dns;
@@ -241,10 +243,11 @@ impl Subscriber {
 
 impl OfTarget {
     pub(crate) fn new(target: &Target, dns: dns::Config) -> Self {
-        Self {
-            kind: target.kind().clone(),
-            dns,
-        }
+        Self::of(target.kind().clone(), dns)
+    }
+
+    fn of(kind: Kind, dns: dns::Config) -> Self {
+        Self { kind, dns }
     }
 }
 

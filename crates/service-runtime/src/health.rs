@@ -38,6 +38,11 @@ pub const FILE_DESCRIPTOR_SET: &[u8] =
 /// The name of the server as a whole.
 pub const OVERALL: &str = "";
 
+/// The name under which the process itself is asked for: `SERVING` as long as anything is answered,
+/// whatever the services' status is. A kubelet's liveness probe asks it (`grpc.service: liveness`):
+/// with [`OVERALL`] it would restart the replicas of a service whose database is away.
+pub const LIVENESS: &str = "liveness";
+
 /// Says how the services are. Clones speak for the same server.
 #[derive(Clone, Debug)]
 pub struct Reporter {
@@ -64,11 +69,12 @@ enum Phase {
 // === impl Reporter ===
 
 impl Reporter {
-    /// A reporter for these services and for the server as a whole, all `NOT_SERVING`.
+    /// A reporter for these services and for the server as a whole, all `NOT_SERVING`, and for
+    /// [`LIVENESS`].
     pub fn new<'a>(services: impl IntoIterator<Item = &'a str>) -> Self {
         let statuses = services
             .into_iter()
-            .chain([OVERALL])
+            .chain([OVERALL, LIVENESS])
             .map(|service| (Arc::from(service), false))
             .collect();
         Self {
@@ -148,7 +154,7 @@ impl Reporter {
 impl Board {
     fn status(&self, service: &str) -> Option<ServingStatus> {
         self.statuses.get(service).map(|serving| {
-            if *serving && self.phase == Phase::Open {
+            if (*serving && self.phase == Phase::Open) || service == LIVENESS {
                 ServingStatus::Serving
             } else {
                 ServingStatus::NotServing
@@ -185,5 +191,20 @@ mod tests {
         health.set("a.v1.A", true);
         assert_eq!(health.status("a.v1.A"), Some(ServingStatus::NotServing));
         assert_eq!(health.status(OVERALL), Some(ServingStatus::NotServing));
+    }
+
+    #[test]
+    fn a_process_lives_whatever_its_services_do() {
+        let health = Reporter::new(["a.v1.A"]);
+        let alive = Some(ServingStatus::Serving);
+        assert_eq!(
+            health.status(LIVENESS),
+            alive,
+            "before its services are ready"
+        );
+        health.set_all(false);
+        assert_eq!(health.status(LIVENESS), alive, "while none of them serves");
+        health.drain();
+        assert_eq!(health.status(LIVENESS), alive, "while it drains");
     }
 }

@@ -3,23 +3,30 @@
 //! 1. [`request_id`]: the call gets its `x-request-id`, so that everything inside can name it;
 //! 2. [`identity`]: the response names the replica (`x-served-by`) and its version (`x-version`),
 //!    also when what is inside failed;
-//! 3. [`access_log`]: one line for every finished call; it sees what the caller sees;
+//! 3. [`observe`]: one line of the [`access_log`] and one measurement of the [`metrics`] for every
+//!    finished call; it sees what the caller sees;
 //! 4. [`catch_panic`]: a handler's panic becomes INTERNAL, before the log, so that it is logged too;
 //! 5. [`crate::auth::layer`]: only callers that may call the method come further;
-//! 6. [`crate::limits::layer`]: no more of them than there is room for, and no longer than they may;
-//! 7. the routes.
+//! 6. [`caller`]: the log learns who they are, also when they leave before the response;
+//! 7. [`crate::limits::layer`]: no more of them than there is room for, and no longer than they may;
+//! 8. the routes.
 //!
 //! Every future and every body is a named type: nothing is boxed on the way of a call.
 
 pub mod access_log;
+pub mod caller;
 pub mod catch_panic;
 pub mod identity;
+pub mod metrics;
+pub mod observe;
 pub mod refused;
 pub mod request_id;
 
-use self::access_log::AccessLog;
+use self::caller::Introduced;
 use self::catch_panic::CatchPanic;
 use self::identity::{Identified, Identity};
+use self::metrics::Calls;
+use self::observe::Observed;
 use self::request_id::RequestId;
 use crate::auth::Guard;
 use crate::auth::layer::Guarded;
@@ -27,7 +34,20 @@ use crate::limits::Limits;
 use crate::limits::layer::Limited;
 
 /// The routes in all layers.
-pub type Layered<S> = RequestId<Identified<AccessLog<CatchPanic<Guarded<Limited<S>>>>>>;
+pub type Layered<S> = RequestId<Identified<Observed<CatchPanic<Guarded<Introduced<Limited<S>>>>>>>;
+
+/// What the layers are made with. Clones share all of it.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    /// Who answers.
+    pub identity: Identity,
+    /// Who may call.
+    pub guard: Guard,
+    /// How much they may.
+    pub limits: Limits,
+    /// What is measured of the calls; `None` measures nothing.
+    pub calls: Option<Calls>,
+}
 
 /// Puts the layers round the routes, in the order of the module's documentation, and lets everybody
 /// in, without limits.
@@ -37,9 +57,24 @@ pub fn around<S>(routes: S, identity: Identity) -> Layered<S> {
 
 /// The same with a guard and limits.
 pub fn guarded<S>(routes: S, identity: Identity, guard: Guard, limits: Limits) -> Layered<S> {
-    let inner = Guarded::new(Limited::new(routes, limits), guard);
-    RequestId::new(Identified::new(
-        AccessLog::new(CatchPanic::new(inner)),
+    let calls = None;
+    let layers = Layers {
         identity,
-    ))
+        guard,
+        limits,
+        calls,
+    };
+    layers.around(routes)
+}
+
+// === impl Layers ===
+
+impl Layers {
+    /// Puts the layers round the routes, in the order of the module's documentation.
+    pub fn around<S>(self, routes: S) -> Layered<S> {
+        let limited = Limited::new(routes, self.limits);
+        let inner = Guarded::new(Introduced::new(limited), self.guard);
+        let observed = Observed::new(CatchPanic::new(inner), self.calls);
+        RequestId::new(Identified::new(observed, self.identity))
+    }
 }

@@ -3,7 +3,9 @@
 //! | module | what it gives |
 //! |---|---|
 //! | [`settings`] | defaults → TOML file → environment → flags, with every problem named |
+//! | [`chain`] | an error and its causes as one text |
 //! | [`logs`] | `tracing` to standard error, as text or JSON |
+//! | [`telemetry`] | metrics: the instruments, and what `/metrics` shows |
 //! | [`health`] | `grpc.health.v1`, told by a [`health::Reporter`] |
 //! | [`readiness`] | the checks that decide whether this replica wants calls |
 //! | [`server`] | HTTP/2 connections that age, drain and end: `Config → Bound → Running` |
@@ -25,6 +27,7 @@
 //! that it belongs to → that module, at start. Nothing reads the environment later.
 
 pub mod auth;
+pub mod chain;
 pub mod drain;
 pub mod health;
 pub mod layers;
@@ -33,9 +36,11 @@ pub mod logs;
 pub mod methods;
 pub mod ops;
 pub mod readiness;
+mod repeats;
 pub mod server;
 pub mod settings;
 pub mod stop;
+pub mod telemetry;
 pub mod tls;
 mod watch;
 pub mod web;

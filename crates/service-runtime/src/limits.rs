@@ -2,7 +2,7 @@
 //! long a call may take.
 //!
 //! Whoever asks for more gets `RESOURCE_EXHAUSTED` with `RetryInfo`, before memory grows; [`Limits::hits`]
-//! counts by which limit. A caller is who its credentials say; without credentials it is the peer's IP
+//! counts by which limit, and `/metrics` shows it. A caller is who its credentials say; without credentials it is the peer's IP
 //! address (the first 64 bits of an IPv6 one, since a host has all of them to itself). Health checks
 //! are exempt: a busy replica is not a dead one. Health watches last, and anybody can open them: they
 //! are counted apart, by the same numbers, so that they take no call's place and not all of the memory.
@@ -14,6 +14,7 @@ mod callers;
 mod deadline;
 pub mod layer;
 mod messages;
+mod metrics;
 mod running;
 
 use std::collections::{HashMap, HashSet};
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::request;
+use opentelemetry::metrics::Meter;
 use serde::{Deserialize, Serialize};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -199,6 +201,18 @@ impl Limit {
         }
     }
 
+    /// The label of its metric.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::ConcurrentCalls => "concurrent_calls",
+            Self::ConcurrentCallsPerCaller => "concurrent_calls_per_caller",
+            Self::RatePerCaller => "rate_per_caller",
+            Self::Deadline => "deadline",
+            Self::MessageSize => "message_size",
+        }
+    }
+
     fn message(self) -> &'static str {
         match self {
             Self::ConcurrentCalls => "this replica is busy; try again, or another one",
@@ -230,6 +244,11 @@ impl Limits {
     #[must_use]
     pub fn off() -> Self {
         Self(None)
+    }
+
+    /// Lets `meter` observe them, for as long as its provider lives.
+    pub fn measure(&self, meter: &Meter) {
+        metrics::measure(meter, self);
     }
 
     /// How often a limit was met since the start.

@@ -1,5 +1,5 @@
 //! Plain HTTP for probes and operators, on a port of its own that never leaves the cluster:
-//! `/livez`, `/readyz`, `/version`.
+//! `/livez`, `/readyz`, `/metrics`, `/version`.
 //!
 //! It is apart from gRPC so that a probe needs neither HTTP/2 nor a certificate, and is answered
 //! until the last call has finished.
@@ -17,11 +17,13 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::chain::Chain;
 use crate::readiness::{Outcome, Readiness, State};
 use crate::server::{self, ListenError};
+use crate::telemetry::Telemetry;
 
 /// What exists, for whoever asks for something else.
-const PATHS: &str = "/livez\n/readyz\n/version\n";
+const PATHS: &str = "/livez\n/readyz\n/metrics\n/version\n";
 
 /// Where to listen.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -66,6 +68,7 @@ struct Shown {
 #[derive(Clone)]
 struct Ops {
     readiness: Readiness,
+    telemetry: Telemetry,
     version: Version,
 }
 
@@ -104,16 +107,21 @@ impl Bound {
 
     /// Starts to answer.
     #[must_use]
-    pub fn serve(self, readiness: Readiness, version: Version) -> Running {
+    pub fn serve(self, readiness: Readiness, telemetry: Telemetry, version: Version) -> Running {
         let routes = Router::new()
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
             .route("/version", get(show_version))
             .fallback(not_found)
-            .with_state(Ops { readiness, version });
+            .with_state(Ops {
+                readiness,
+                telemetry,
+                version,
+            });
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(self.listener, routes).await {
-                tracing::error!(%error, "the ops listener ended");
+                tracing::error!(error = %Chain(&error), "the ops listener ended");
             }
         });
         Running {
@@ -158,6 +166,16 @@ async fn readyz(extract::State(ops): extract::State<Ops>, headers: HeaderMap) ->
         (false, false) => "not ready\n",
     });
     (status, text).into_response()
+}
+
+async fn metrics(extract::State(ops): extract::State<Ops>) -> Response {
+    match ops.telemetry.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, Telemetry::MEDIA_TYPE)], text).into_response(),
+        Err(error) => {
+            tracing::error!(error = %Chain(&error), "no metrics can be shown");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
 async fn show_version(extract::State(ops): extract::State<Ops>) -> Json<Version> {

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::chain::Chain;
 use crate::health::Reporter;
 use crate::settings::Violations;
 
@@ -207,10 +208,9 @@ impl Readiness {
             _ if !changed => {}
             None => tracing::info!(check = name, "the check holds"),
             Some(error) => {
-                let error: &dyn Error = error;
                 tracing::warn!(
                     check = name,
-                    error,
+                    error = %Chain(error),
                     "the check failed; this replica wants no calls"
                 );
             }

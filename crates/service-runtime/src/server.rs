@@ -10,6 +10,8 @@ mod accept;
 mod config;
 mod connection;
 mod greeting;
+mod idle;
+mod metrics;
 mod stall;
 
 use std::convert::Infallible;
@@ -28,6 +30,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tower_service::Service;
 
 pub use self::config::Config;
+use self::metrics::Connections;
 use crate::tls::handshake::Handshakes;
 use crate::tls::{self, LoadError, Reloader};
 
@@ -38,6 +41,7 @@ pub struct Bound {
     listener: TcpListener,
     tls: Option<Reloader<ServerConfig>>,
     metrics: Option<tls::metrics::Metrics>,
+    connections: Option<Connections>,
     local_address: SocketAddr,
 }
 
@@ -147,6 +151,7 @@ impl Config {
             listener,
             tls,
             metrics: None,
+            connections: None,
             local_address,
         })
     }
@@ -181,11 +186,12 @@ impl Bound {
         self.tls.as_ref()
     }
 
-    /// Measures TLS with the instruments of [`tls::metrics`].
+    /// Counts the connections, and measures TLS with the instruments of [`tls::metrics`].
     #[must_use]
     pub fn measured(mut self, meter: &Meter) -> Self {
         let identity = self.tls.as_ref();
         self.metrics = identity.map(|identity| tls::metrics::Metrics::new(meter, identity));
+        self.connections = Some(Connections::new(meter));
         self
     }
 
@@ -204,7 +210,9 @@ impl Bound {
                 None => handshakes,
             }
         });
-        let acceptor = accept::Acceptor::new(self.config, self.listener, handshakes, service);
+        let connections = self.connections;
+        let acceptor =
+            accept::Acceptor::new(self.config, self.listener, handshakes, connections, service);
         let task = tokio::spawn(acceptor.run(phase.subscribe()));
         Running {
             local_address: self.local_address,

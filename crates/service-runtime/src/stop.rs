@@ -6,6 +6,9 @@ use std::io;
 
 use tokio::sync::mpsc;
 
+#[cfg(unix)]
+use crate::watch;
+
 /// Why the process is to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -65,7 +68,8 @@ impl Stopper {
     }
 
     /// Turns SIGTERM and SIGINT (Ctrl-C where there are no signals) into requests, from now on and
-    /// for every one of them. Must be called on a tokio runtime.
+    /// for every one of them. SIGHUP stops nothing: those that follow files read them again, and when
+    /// nobody does the log says so. Must be called on a tokio runtime.
     ///
     /// # Errors
     /// When the operating system refuses the handlers.
@@ -86,6 +90,16 @@ impl Stopper {
                     }
                 });
             }
+            let mut hangups = signal(SignalKind::hangup())?;
+            tokio::spawn(async move {
+                while hangups.recv().await.is_some() {
+                    if !watch::follows_files() {
+                        tracing::info!(
+                            "SIGHUP: nothing to read again, since no setting names a file that is followed"
+                        );
+                    }
+                }
+            });
         }
         #[cfg(not(unix))]
         {

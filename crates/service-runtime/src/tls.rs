@@ -17,7 +17,6 @@
 //! no dependency can change it.
 
 pub mod certificate;
-pub(crate) mod chain;
 pub mod client;
 mod files;
 pub mod handshake;

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::chain::Chain;
 
 /// How long writers may take from the first file to the last.
 pub(super) const SETTLE: Duration = Duration::from_millis(50);
@@ -19,6 +22,9 @@ const ANYWAY: Duration = Duration::from_mins(1);
 /// The same, when the file system cannot be asked to tell.
 const INSTEAD: Duration = Duration::from_secs(5);
 
+/// How many follow files in this process, for [`follows_files`]: a signal is the process's, too.
+static FOLLOWERS: AtomicUsize = AtomicUsize::new(0);
+
 /// Tells when files may have changed.
 pub(crate) struct Changes {
     changed: Arc<Notify>,
@@ -26,6 +32,15 @@ pub(crate) struct Changes {
     #[cfg(unix)]
     hangup: Option<tokio::signal::unix::Signal>,
     _watcher: Option<RecommendedWatcher>,
+    _follower: Follower,
+}
+
+/// One of the [`FOLLOWERS`].
+struct Follower;
+
+/// Whether anybody in this process reads files again on SIGHUP.
+pub(crate) fn follows_files() -> bool {
+    FOLLOWERS.load(Ordering::Relaxed) > 0
 }
 
 // === impl Changes ===
@@ -36,9 +51,8 @@ impl Changes {
         let changed = Arc::new(Notify::new());
         let watcher = watch(paths, changed.clone())
             .inspect_err(|error| {
-                let error: &dyn std::error::Error = error;
                 tracing::warn!(
-                    error,
+                    error = %Chain(error),
                     "the file system does not tell of changes; looking every {INSTEAD:?}"
                 );
             })
@@ -53,6 +67,7 @@ impl Changes {
             #[cfg(unix)]
             hangup: hangup(),
             _watcher: watcher,
+            _follower: Follower::new(),
         }
     }
 
@@ -75,12 +90,27 @@ impl Changes {
     }
 }
 
+// === impl Follower ===
+
+impl Follower {
+    fn new() -> Self {
+        FOLLOWERS.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        FOLLOWERS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[cfg(unix)]
 fn hangup() -> Option<tokio::signal::unix::Signal> {
     use tokio::signal::unix::{SignalKind, signal};
 
     signal(SignalKind::hangup())
-        .inspect_err(|error| tracing::warn!(%error, "SIGHUP cannot be listened to"))
+        .inspect_err(|error| tracing::warn!(error = %Chain(error), "SIGHUP cannot be listened to"))
         .ok()
 }
 

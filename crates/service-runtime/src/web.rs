@@ -22,6 +22,7 @@ use tonic_web::GrpcWebLayer;
 use tower::ServiceBuilder;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::chain::Chain;
 use crate::layers::Layered;
 use crate::server::{self, ListenError};
 use crate::settings::Violations;
@@ -170,7 +171,7 @@ impl Bound {
         let task = tokio::spawn(async move {
             let serving = axum::serve(self.listener, service).with_graceful_shutdown(closing);
             if let Err(error) = serving.await {
-                tracing::error!(%error, "the listener for browsers ended");
+                tracing::error!(error = %Chain(&error), "the listener for browsers ended");
             }
         });
         Running {

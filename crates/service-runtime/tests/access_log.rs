@@ -15,7 +15,15 @@ mod subject;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use crate::subject::{asking, connect, on_a_free_port, soon, start};
+use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
+use service_runtime::auth;
+use service_runtime::limits::Limits;
+use service_runtime::methods::Method;
+use tonic::Request;
+
+use crate::subject::{
+    OTHER, asking, connect, connect_other, on_a_free_port, soon, start, start_other,
+};
 
 /// The log of a test whose tasks all run on its own thread.
 #[derive(Clone, Debug, Default)]
@@ -117,4 +125,50 @@ async fn every_finished_call_is_one_line_at_a_level_by_code() {
         );
         assert_eq!(call["request_id"].as_str().unwrap().len(), 32, "{call}");
     }
+    a_caller_that_leaves_before_the_answer_is_named(&log).await;
+}
+
+/// In the same process and under the same subscriber; see above.
+async fn a_caller_that_leaves_before_the_answer_is_named(log: &Log) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let costs = Params::new(Params::MIN_M_COST, 1, 1, None).unwrap();
+    let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, costs)
+        .hash_password_with_salt(b"secret", b"0123456789abcdef")
+        .unwrap();
+    std::fs::write(path("passwords"), format!("reader:{hash}\n")).unwrap();
+    let policy = "[methods]\n\"/test.Subject/Check\" = \"read\"\n\
+                  [[grants]]\nto = { basic = \"reader\" }\npermissions = [\"read\"]\n";
+    std::fs::write(path("policy.toml"), policy).unwrap();
+    let config = auth::Config {
+        mode: auth::Mode::Required,
+        authenticators: vec![auth::Kind::Basic],
+        policy: path("policy.toml"),
+        basic: auth::basic::Config {
+            file: path("passwords"),
+            ..auth::basic::Config::default()
+        },
+        ..auth::Config::default()
+    };
+    let methods = [Method {
+        path: format!("{OTHER}Check"),
+        is_stream: false,
+    }];
+    let guard = config.start(&methods).unwrap();
+    let (server, gate) = start_other(on_a_free_port(), guard, Limits::off());
+    let mut client = connect_other(server.local_address()).await;
+    let mut request = Request::new(asking("slow"));
+    let credentials = [("username", "reader"), ("password", "secret")];
+    for (name, value) in credentials {
+        request.metadata_mut().insert(name, value.parse().unwrap());
+    }
+    let before = log.calls(0).await.len();
+    let call = tokio::spawn(async move { client.check(request).await });
+    gate.reached_by(1).await;
+    call.abort();
+
+    let calls = log.calls(before + 1).await;
+    let call = calls.last().unwrap();
+    assert_eq!(call["code"], "Cancelled", "{call}");
+    assert_eq!(call["caller"], "basic:reader", "{call}");
 }

@@ -33,7 +33,8 @@ Without --rate each worker makes its next call as soon as the last one is answer
 calls are due at fixed times, however slow the answers are, and a late call's latency counts from \
 when it was due: a stall shows as what it costs (no coordinated omission).
 
-On a terminal the run shows a progress bar, otherwise a line every five seconds.
+On a terminal the run shows a progress bar, otherwise a line every five seconds. With --output json \
+and --interval the lines are JSON as well: {\"interval\": …} on standard error.
 
 Examples:
   user-client load --calls 1000000 --workers 10
@@ -54,6 +55,10 @@ pub struct Load {
     /// Without it, as many as the workers manage.
     #[arg(long, value_name = "R")]
     rate: Option<Rate>,
+    /// How often a line says how the run goes, where no terminal shows a bar: 500ms, 5s, 1m
+    /// [default: 5s].
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    interval: Option<Duration>,
     /// Which RPC to call.
     #[arg(long, value_enum, default_value_t)]
     method: Method,
@@ -79,6 +84,7 @@ enum Method {
 impl Load {
     pub(super) async fn run(self, session: Session) -> Result<ExitCode, Error> {
         let plan = self.plan();
+        let progress = progress(plan.limit, session.format, self.interval);
         let failed = |error: PrepareError| session.failed(error.method, *error.status);
         match (self.method, self.id) {
             (Method::List, None) => {
@@ -90,7 +96,7 @@ impl Load {
                 }
                 let call = ListCall::new(session.channel.clone(), session.timeout)
                     .compressed(session.compression);
-                run(&plan, call, &session).await
+                run(&plan, call, progress, &session).await
             }
             (Method::List, Some(_)) => Err(Error::IdWithoutGet),
             (Method::Get, id) => {
@@ -102,7 +108,7 @@ impl Load {
                 };
                 let call = GetCall::new(session.channel.clone(), id, session.timeout)
                     .compressed(session.compression);
-                run(&plan, call, &session).await
+                run(&plan, call, progress, &session).await
             }
         }
     }
@@ -121,11 +127,15 @@ impl Load {
 }
 
 /// Runs the plan until it or somebody ends it, and prints the result.
-async fn run(plan: &Plan, call: impl Call, session: &Session) -> Result<ExitCode, Error> {
+async fn run(
+    plan: &Plan,
+    call: impl Call,
+    mut progress: Box<dyn Progress>,
+    session: &Session,
+) -> Result<ExitCode, Error> {
     let (stopper, mut requests) = stop::channel();
     stopper.listen_to_signals().map_err(Error::Signals)?;
     let stop = CancellationToken::new();
-    let mut progress = progress(plan.limit, session.format);
     let running = load::run(plan, call, progress.as_mut(), &stop);
     tokio::pin!(running);
     let report = loop {
@@ -146,15 +156,31 @@ async fn run(plan: &Plan, call: impl Call, session: &Session) -> Result<ExitCode
 }
 
 /// A bar for people who watch, lines for logs; a JSON result is for a script, which gets neither
-/// unless its standard error is watched.
-fn progress(limit: Limit, format: Format) -> Box<dyn Progress> {
+/// unless its standard error is watched, or it asks for lines.
+fn progress(limit: Limit, format: Format, interval: Option<Duration>) -> Box<dyn Progress> {
     if std::io::stderr().is_terminal() {
         Box::new(Bar::new(limit))
+    } else if let Some(interval) = interval {
+        let lines = Lines::new(std::io::stderr());
+        Box::new(lines.every(interval).format(format))
     } else if format == Format::Text || limit == Limit::Never {
         Box::new(Lines::new(std::io::stderr()))
     } else {
         Box::new(Silent)
     }
+}
+
+/// What is no time between two lines.
+#[derive(Debug, thiserror::Error)]
+#[error("expected a time of at least 10ms, such as 500ms, 5s or 1m")]
+struct NotAnInterval;
+
+fn interval(text: &str) -> Result<Duration, NotAnInterval> {
+    let time: jiff::SignedDuration = text.parse().map_err(|_| NotAnInterval)?;
+    let time = Duration::try_from(time).map_err(|_| NotAnInterval)?;
+    (time >= Duration::from_millis(10))
+        .then_some(time)
+        .ok_or(NotAnInterval)
 }
 
 fn verdict(report: &Report) -> ExitCode {

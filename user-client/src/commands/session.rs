@@ -1,6 +1,5 @@
 //! What every command that calls the service shares: the stub, the deadline and the output.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -11,7 +10,7 @@ use user_api::v1::user_service_client::UserServiceClient;
 use crate::compression::Compression;
 use crate::connect::{Channel, connect};
 use crate::error::Error;
-use crate::output::{Format, Resource};
+use crate::output::{self, Format, Resource};
 use crate::settings::Settings;
 
 /// An open channel and how to use it.
@@ -78,15 +77,6 @@ impl Session {
         document: &D,
         text: impl FnOnce(&D) -> String,
     ) -> Result<(), Error> {
-        let line = match self.format {
-            Format::Text => text(document),
-            Format::Json => serde_json::to_string(document)
-                .map_err(std::io::Error::from)
-                .map_err(Error::Output)?,
-        };
-        let mut stdout = anstream::stdout().lock();
-        writeln!(stdout, "{line}")
-            .and_then(|()| stdout.flush())
-            .map_err(Error::Output)
+        output::print(self.format, document, text)
     }
 }

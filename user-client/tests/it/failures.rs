@@ -138,6 +138,8 @@ async fn wrong_arguments_exit_with_64_and_help_with_0() {
         &["completions", "--help"],
         &["man", "--help"],
         &["config", "--help"],
+        &["resolve", "--help"],
+        &["doctor", "--help"],
     ] {
         let ended = run(args).await;
         assert_eq!(ended.code, 0, "{ended:?}");

@@ -8,14 +8,18 @@
 
 mod commands;
 mod credentials;
+mod dns;
+mod doctor;
 mod failures;
 mod generated;
 #[cfg(unix)]
 mod import;
 mod load;
 mod lookup;
+mod mesh;
 mod program;
 mod replica;
+mod resolve;
 mod resource;
 mod settings;
 #[cfg(unix)]

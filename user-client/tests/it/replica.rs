@@ -18,7 +18,8 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::codec::CompressionEncoding;
-use user_api::v1::user_service_server::UserServiceServer;
+use tonic_health::ServingStatus;
+use user_api::v1::user_service_server::{SERVICE_NAME, UserServiceServer};
 
 use self::service::Service;
 pub(crate) use self::store::Store;
@@ -44,6 +45,8 @@ pub(crate) enum Fault {
     EveryNth(u64),
     /// No call is answered.
     Stall,
+    /// Its health service says `NOT_SERVING`.
+    NotServing,
     /// A watch is shed with `RESOURCE_EXHAUSTED` after this many changes, every time.
     ShedWatchAfter(usize),
 }
@@ -92,7 +95,16 @@ impl Replica {
             .unwrap();
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let (reporter, health) = tonic_health::server::health_reporter();
+            let status = match fault {
+                Fault::NotServing => ServingStatus::NotServing,
+                _ => ServingStatus::Serving,
+            };
+            for name in ["", SERVICE_NAME] {
+                reporter.set_service_status(name, status).await;
+            }
             tonic::transport::Server::builder()
+                .add_service(health)
                 .add_service(service)
                 .serve_with_incoming(TcpListenerStream::new(listener))
                 .await

@@ -32,8 +32,8 @@ Examples:
   grpcurl -plaintext localhost:50051 list
 
 Signals: the first SIGTERM or SIGINT drains (NOT_SERVING, then GOAWAY, then the calls in flight \
-finish); a second one stops at once. SIGHUP reads the files of server.tls again, which also happens \
-when they change.
+finish); a second one stops at once. SIGHUP reads the files of server.tls and of auth again, \
+which also happens when they change; without such files it does nothing.
 
 Exit codes: 0 stopped cleanly, 64 bad usage or settings, 1 any other failure."
 )]
@@ -88,10 +88,14 @@ pub(super) enum Command {
 pub(super) enum ConfigCommand {
     /// Prints the effective settings as TOML, each with the layer it came from; secrets are masked
     Print,
-    /// Checks a settings file without this process's environment and flags
+    /// Checks a settings file without this process's environment and flags, and the files that it
+    /// names: certificates, the policy, passwords, keys
     Check {
         /// The TOML file
         file: PathBuf,
+        /// Leave out the files that it names, such as those that only a pod has
+        #[arg(long)]
+        without_files: bool,
     },
 }
 

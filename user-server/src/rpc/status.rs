@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use service_runtime::chain::Chain;
 use service_runtime::layers::request_id;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
@@ -212,15 +213,15 @@ fn log(error: &Error, reason: &'static str, request: &MetadataMap) {
     let request_id = request
         .get(request_id::HEADER.as_str())
         .and_then(|id| id.to_str().ok());
-    let chain: &dyn std::error::Error = error;
+    let chain = Chain(error);
     match error {
         Error::Store(source)
         | Error::Import { source, .. }
         | Error::Watch(WatchError::Store { source, .. }) => {
             if is_temporary(source) {
-                tracing::warn!(error = chain, reason, request_id, "a call failed");
+                tracing::warn!(error = %chain, reason, request_id, "a call failed");
             } else {
-                tracing::error!(error = chain, reason, request_id, "a call failed");
+                tracing::error!(error = %chain, reason, request_id, "a call failed");
             }
         }
         _ => {}

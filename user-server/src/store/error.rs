@@ -2,6 +2,11 @@
 
 use std::error::Error as StdError;
 
+use sqlx::migrate::MigrateError;
+use tokio::time::error::Elapsed;
+
+use super::sql::failure;
+
 /// Why a store could not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -51,4 +56,31 @@ pub enum OpenError {
     /// Its tables could not be brought up to date.
     #[error("the database's tables cannot be brought up to date")]
     Migrate(#[source] Source),
+}
+
+// === impl OpenError ===
+
+impl OpenError {
+    /// Whether the database may be there later: it does not answer, or is starting or stopping, or has
+    /// no connection left. What has to be mended first (a password, a certificate, the tables of another
+    /// program) is not passing.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Url(_) => false,
+            Self::Connect(source) | Self::Migrate(source) => is_passing(&**source),
+        }
+    }
+}
+
+fn is_passing(source: &(dyn StdError + Send + Sync + 'static)) -> bool {
+    if let Some(error) = source.downcast_ref::<sqlx::Error>() {
+        return failure::is_passing(error);
+    }
+    match source.downcast_ref::<MigrateError>() {
+        Some(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+            failure::is_passing(error)
+        }
+        Some(_) => false,
+        None => source.is::<Elapsed>(),
+    }
 }

@@ -6,6 +6,7 @@
 mod config;
 mod news;
 mod open;
+mod opening;
 mod operations;
 
 use std::future::Future;
@@ -18,6 +19,7 @@ use sqlx::{PgPool, Transaction};
 use tokio::sync::Semaphore;
 
 use self::news::News;
+use self::opening::Opening;
 use super::sql::{implement_store, transact};
 use super::{Error, Imported, Stored};
 use crate::domain::{
@@ -30,6 +32,7 @@ pub use self::open::open;
 /// A PostgreSQL database.
 #[derive(Clone, Debug)]
 pub struct Postgres {
+    opening: Opening,
     pool: PgPool,
     background: PgPool,
     news: News,
@@ -51,9 +54,16 @@ struct TimedOut(Duration);
 // === impl Postgres ===
 
 impl Postgres {
-    fn new(pool: PgPool, background: PgPool, news: News, limits: &Config) -> Self {
+    fn new(
+        opening: Opening,
+        pool: PgPool,
+        background: PgPool,
+        news: News,
+        limits: &Config,
+    ) -> Self {
         let calls = limits.max_connections.saturating_add(limits.max_waiting);
         Self {
+            opening,
             pool,
             background,
             news,
@@ -65,16 +75,19 @@ impl Postgres {
     }
 
     async fn read(&self) -> Result<PoolConnection<sqlx::Postgres>, Error> {
+        self.opening.check()?;
         Ok(self.pool.acquire().await?)
     }
 
     /// A replica that has much to do is not one that lost its database, and needs its cache more than
     /// ever: the check and the feed have connections that calls cannot use up.
     async fn background(&self) -> Result<PoolConnection<sqlx::Postgres>, Error> {
+        self.opening.check()?;
         Ok(self.background.acquire().await?)
     }
 
     async fn begin(&self) -> Result<Transaction<'static, sqlx::Postgres>, Error> {
+        self.opening.check()?;
         Ok(self.pool.begin().await?)
     }
 
@@ -101,6 +114,7 @@ impl Postgres {
     }
 
     async fn shut_down(&self) {
+        self.opening.stop();
         self.news.stop();
         self.pool.close().await;
         self.background.close().await;

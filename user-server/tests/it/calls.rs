@@ -5,7 +5,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use user_api::v1;
 
-use crate::running::{Running, creation, draft};
+use crate::running::{Running, creation, draft, settings};
 
 fn listing(page_size: i32, page_token: &str, prefix: &str) -> v1::ListUsersRequest {
     v1::ListUsersRequest {
@@ -52,6 +52,16 @@ async fn what_was_created_can_be_read() {
     let id = created.id.clone();
     let read = client.get_user(v1::GetUserRequest { id }).await.unwrap();
     assert_eq!(read.into_inner().user.unwrap(), created);
+    assert_eq!(server.stop().await, Outcome::Clean);
+}
+
+#[tokio::test]
+async fn a_canary_tells_the_version_that_it_was_deployed_as() {
+    let mut settings = settings("sqlite::memory:");
+    "v2".clone_into(&mut settings.instance.version);
+    let server = Running::start(settings).await;
+    let listed = server.client().await.list_users(listing(1, "", "")).await;
+    assert_eq!(listed.unwrap().metadata().get("x-version").unwrap(), "v2");
     assert_eq!(server.stop().await, Outcome::Clean);
 }
 

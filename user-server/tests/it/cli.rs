@@ -112,6 +112,58 @@ fn a_file_is_checked_by_itself() {
 }
 
 #[test]
+fn the_files_that_settings_name_are_checked_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("tls.crt"), "no PEM at all").unwrap();
+    std::fs::write(path("policy.toml"), "[methods]\n\"/a.B/C\" = 7\n").unwrap();
+    let settings = file(&format!(
+        "[server.tls]\nmode = \"tls\"\ncertificate = {:?}\nprivate_key = {:?}\n\
+         [auth]\nmode = \"required\"\nauthenticators = [\"basic\"]\npolicy = {:?}\n\
+         [auth.basic]\nfile = {:?}\n",
+        path("tls.crt"),
+        path("tls.key"),
+        path("policy.toml"),
+        path("passwords"),
+    ));
+    let check = ["config", "check", settings.path().to_str().unwrap()];
+    let output = user_server(&check, &[]);
+    let error = stderr(&output);
+    assert_eq!(output.status.code(), Some(64), "{error}");
+    for part in ["server.tls", &path("tls.key"), "auth", &path("policy.toml")] {
+        assert!(error.contains(part), "{part:?} must be in\n{error}");
+    }
+
+    let settings_alone = user_server(&[&check[..], &["--without-files"]].concat(), &[]);
+    let error = stderr(&settings_alone);
+    assert_eq!(settings_alone.status.code(), Some(0), "{error}");
+}
+
+#[test]
+fn an_expired_certificate_is_a_warning_of_the_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+    let certificate = params.self_signed(&key).unwrap();
+    std::fs::write(path("tls.crt"), certificate.pem()).unwrap();
+    std::fs::write(path("tls.key"), key.serialize_pem()).unwrap();
+    let settings = file(&format!(
+        "[server.tls]\nmode = \"tls\"\ncertificate = {:?}\nprivate_key = {:?}\n",
+        path("tls.crt"),
+        path("tls.key"),
+    ));
+    let check = ["config", "check", settings.path().to_str().unwrap()];
+    let output = user_server(&check, &[]);
+    let error = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    assert!(error.starts_with("warning: "), "{error}");
+    assert!(error.contains("was valid until 2002-01-01"), "{error}");
+}
+
+#[test]
 fn limits_that_contradict_each_other_are_refused() {
     let file = file(
         "[store]\nurl = \"postgres://app@db/app\"\n\

@@ -20,6 +20,7 @@ mod grpc_go;
 mod importing;
 mod limiting;
 mod looking_up;
+mod metrics;
 mod outage;
 mod postgres;
 mod process;

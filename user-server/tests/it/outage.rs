@@ -161,6 +161,39 @@ async fn a_killed_database_makes_calls_unavailable_and_loses_nothing_that_was_ac
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_starts_before_its_database_serves_as_soon_as_it_is_there() {
+    let Some(mut postgres) = tokio::task::spawn_blocking(|| Server::start(false))
+        .await
+        .unwrap()
+    else {
+        return;
+    };
+    let mut settings = settings(&postgres.create_database().await);
+    settings.readiness.interval = Duration::from_millis(50);
+    settings.feed.poll_interval = Duration::from_millis(50);
+    postgres.kill();
+    let server = Running::start(settings).await;
+    assert!(
+        !is_ready(server.ops).await,
+        "a replica without a database wants no calls"
+    );
+    let mut client = server.client().await;
+    let refused = client.create_user(creation("Ada", "ada@example.com")).await;
+    check_refusal(&refused.expect_err("there is nothing to write to"));
+
+    let _postgres = tokio::task::spawn_blocking(move || {
+        postgres.run();
+        postgres
+    })
+    .await
+    .unwrap();
+    until_ready(&server, true).await;
+    let created = client.create_user(creation("Ada", "ada@example.com")).await;
+    created.expect("the tables are there when it is ready");
+    assert_eq!(server.stop().await, service_runtime::drain::Outcome::Clean);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn replicas_tell_each_other_of_changes_again_after_the_database_was_away() {
     let start = || Server::start(false);
     let Some(mut postgres) = tokio::task::spawn_blocking(start).await.unwrap() else {

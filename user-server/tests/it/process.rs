@@ -210,3 +210,18 @@ async fn the_end_of_standard_input_drains_too() {
         .expect("the call in flight must succeed");
     assert_eq!(process.exit_code().await, Some(0));
 }
+
+#[tokio::test]
+async fn a_hangup_where_no_file_is_followed_is_told_of_and_ends_nothing() {
+    let mut process = Process::start(&[]).await;
+    let nothing = "SIGHUP: nothing to read again, since no setting names a file that is followed";
+    for _ in 0..2 {
+        process.signal("-HUP").await;
+        process.log_line(nothing).await;
+    }
+    let mut client = process.client().await;
+    let ada = creation("Ada", "ada@example.com");
+    client.create_user(ada).await.expect("it must still serve");
+    process.signal("-TERM").await;
+    assert_eq!(process.exit_code().await, Some(0));
+}

@@ -7,8 +7,26 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// They could be in use.
-    #[error("{} is there already; --force makes everything anew, the authority as well", .0.display())]
+    #[error(
+        "{} is there already; --renew makes new certificates by the same authority, --force makes \
+         everything anew",
+        .0.display()
+    )]
     Exists(PathBuf),
+    /// There is nothing to renew with.
+    #[error(
+        "{} cannot be read; --renew needs the authority that an earlier run made",
+        path.display()
+    )]
+    Authority {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The names cannot be of such a namespace.
+    #[error("the namespace cannot be one of Kubernetes")]
+    Namespace(#[from] super::names::NotANamespace),
     /// No certificate could be made.
     #[error("a certificate cannot be made")]
     Issue(#[source] rcgen::Error),

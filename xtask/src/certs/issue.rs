@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 
 use super::names::{LOOPBACK, Namespace};
@@ -12,8 +12,11 @@ use super::names::{LOOPBACK, Namespace};
 /// Clocks differ: what is valid from now on would be refused by one that is late.
 const BACKDATED: Duration = Duration::from_mins(5);
 
-/// Signs the certificates of one run.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+/// Signs the certificates of a run.
+pub(super) struct Authority {
+    certificate: String,
+    issuer: Issuer<'static, KeyPair>,
+}
 
 /// Whose certificate it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +42,35 @@ pub(super) struct Validity {
 // === impl Authority ===
 
 impl Authority {
+    /// A new one, with a key of its own.
     pub(super) fn new(validity: &Validity) -> Result<Self, rcgen::Error> {
-        let mut params = CertificateParams::new(Vec::new())?;
+        let mut params = Self::params()?;
         validity.apply(&mut params);
+        let key = KeyPair::generate()?;
+        let certificate = params.self_signed(&key)?.pem();
+        let issuer = Issuer::new(params, key);
+        Ok(Self {
+            certificate,
+            issuer,
+        })
+    }
+
+    /// The one that an earlier run made, from the texts of its files.
+    pub(super) fn open(certificate: String, key: &str) -> Result<Self, rcgen::Error> {
+        let issuer = Issuer::new(Self::params()?, KeyPair::from_pem(key)?);
+        Ok(Self {
+            certificate,
+            issuer,
+        })
+    }
+
+    /// What does not differ from one run to the next.
+    fn params() -> Result<CertificateParams, rcgen::Error> {
+        let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name = called("development authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        CertifiedIssuer::self_signed(params, KeyPair::generate()?).map(Self)
+        Ok(params)
     }
 
     pub(super) fn issue(
@@ -74,19 +99,19 @@ impl Authority {
             Role::Client => ExtendedKeyUsagePurpose::ClientAuth,
         }];
         let key = KeyPair::generate()?;
-        let certificate = params.signed_by(&key, &self.0)?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Identity {
             certificate: certificate.pem(),
             key: key.serialize_pem(),
         })
     }
 
-    pub(super) fn certificate(&self) -> String {
-        self.0.pem()
+    pub(super) fn certificate(&self) -> &str {
+        &self.certificate
     }
 
     pub(super) fn key(&self) -> String {
-        self.0.key().serialize_pem()
+        self.issuer.key().serialize_pem()
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Namespace(String);
 /// The text cannot be the name of a namespace (RFC 1123).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected 1 to 63 characters of a-z, 0-9 and -, neither first nor last a -")]
-pub(super) struct NotANamespace;
+pub(crate) struct NotANamespace;
 
 // === impl Namespace ===
 

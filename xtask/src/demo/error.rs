@@ -123,28 +123,3 @@ const fn other_port(port: u16) -> u16 {
         None => port - 1000,
     }
 }
-
-/// Completes with the first SIGINT or SIGTERM. From now on neither ends the process by itself.
-#[cfg(unix)]
-pub(crate) fn interrupt() -> Result<impl Future<Output = ()>, Error> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    })
-}
-
-/// Completes with the first Ctrl-C.
-#[cfg(not(unix))]
-pub(crate) fn interrupt() -> Result<impl Future<Output = ()>, Error> {
-    let mut interrupt = tokio::signal::windows::ctrl_c().map_err(Error::Signals)?;
-    Ok(async move {
-        interrupt.recv().await;
-    })
-}

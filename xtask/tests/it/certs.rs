@@ -124,6 +124,23 @@ fn nothing_is_overwritten_without_force() {
 }
 
 #[test]
+fn renewed_certificates_are_the_same_authoritys() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = certs(folder.path(), &["--renew"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("ca.crt"), "there is no authority: {said}");
+
+    assert!(certs(folder.path(), &[]).status.success());
+    let before = texts(folder.path());
+    assert!(certs(folder.path(), &["--renew"]).status.success());
+    for (name, (old, new)) in FILES.iter().zip(before.iter().zip(texts(folder.path()))) {
+        let is_kept = name.starts_with("ca.");
+        assert_eq!(*old == new, is_kept, "{name}");
+    }
+}
+
+#[test]
 fn what_is_no_namespace_is_bad_usage() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [["--namespace", "a/b"], ["--days", "0"]] {

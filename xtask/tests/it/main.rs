@@ -8,5 +8,8 @@
 )]
 
 mod certs;
+mod check;
 mod demo;
+mod features;
+mod mesh;
 mod rotation;

@@ -147,6 +147,11 @@ async fn the_files_of_certs_make_a_server_and_a_client_that_trust_each_other() {
     let report = calls(settings.clone(), Limit::Calls(200), &cancel).await;
     assert_eq!((report.calls(), report.failed()), (200, 0), "{report:?}");
 
+    // Also while one of them has a renewed certificate and the other one has not.
+    assert!(certs(folder.path(), &["--renew"]).status.success());
+    let report = calls(settings.clone(), Limit::Calls(200), &cancel).await;
+    assert_eq!((report.calls(), report.failed()), (200, 0), "{report:?}");
+
     // Whoever has another authority's certificate is a stranger.
     let other = tempfile::tempdir().unwrap();
     assert!(certs(other.path(), &[]).status.success());

@@ -28,7 +28,7 @@ use hickory_resolver::{Resolver, TokioResolver};
 use self::host::{Host, is_absent};
 use self::schedule::{Outcome, Schedule};
 use self::srv::Hosts;
-use super::{Answer, Endpoint, Publisher, Resolve, ResolveError};
+use super::{Answer, Endpoint, Publisher, Resolution, Resolve, ResolveError};
 
 /// When and how long to ask DNS.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +136,27 @@ impl Dns {
             Err(_elapsed) => self.timed_out(),
         };
         (Err(error), Outcome::Failure)
+    }
+
+    /// Asks once, without a schedule.
+    pub(super) async fn once(mut self) -> Result<Resolution, ResolveError> {
+        let resolver = self
+            .resolver()
+            .map_err(|error| failed(self.host.clone(), error))?;
+        let (answer, outcome) = self.ask(&resolver).await;
+        let name = match self.ports {
+            Ports::One(_) => self.known.keys().next().map(Name::to_string),
+            Ports::Srv => None,
+        };
+        let ttl = match outcome {
+            Outcome::Answer { ttl } => Some(whole_seconds(ttl)),
+            Outcome::Failure => None,
+        };
+        Ok(Resolution {
+            endpoints: answer?,
+            name,
+            ttl,
+        })
     }
 
     fn explain(&self, error: NetError) -> ResolveError {
@@ -264,6 +285,11 @@ async fn services(
         Some(error) => Err(error),
         None => Ok((Vec::new(), valid_until)),
     }
+}
+
+/// The TTL that an answer came with, some of which has passed since: it is in whole seconds.
+fn whole_seconds(left: Duration) -> Duration {
+    Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))
 }
 
 fn failed(name: String, error: impl std::error::Error + Send + Sync + 'static) -> ResolveError {

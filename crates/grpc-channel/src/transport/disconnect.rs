@@ -73,7 +73,9 @@ impl Disconnect {
         Self::Tls { reason }
     }
 
-    pub(crate) fn from_io(error: &io::Error) -> Self {
+    /// What an error of a socket says, to tell it in the words that the channel uses.
+    #[must_use]
+    pub fn from_io(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Self::Refused,
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Self::Reset,

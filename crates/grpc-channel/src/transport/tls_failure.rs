@@ -74,14 +74,18 @@ mod from_rustls {
     // === impl TlsFailure ===
 
     impl TlsFailure {
-        /// What `error`, which ended a handshake, says about TLS; nothing if the socket broke.
-        pub(crate) fn during_handshake(error: &io::Error) -> Option<Self> {
+        /// What `error`, which ended a handshake of `tokio-rustls`, says about TLS; nothing if the
+        /// socket broke.
+        #[must_use]
+        pub fn during_handshake(error: &io::Error) -> Option<Self> {
             Self::within(error)
                 .or((error.kind() == io::ErrorKind::UnexpectedEof).then_some(Self::HandshakeClosed))
         }
 
-        /// The error of TLS that is inside of one of a stream.
-        pub(crate) fn within(error: &io::Error) -> Option<Self> {
+        /// The error of TLS that is inside of one of a stream of `tokio-rustls`. By TLS 1.3 a peer that
+        /// refuses the client's certificate says so only here, after the handshake.
+        #[must_use]
+        pub fn within(error: &io::Error) -> Option<Self> {
             let error: &Error = error.get_ref()?.downcast_ref()?;
             Some(match error {
                 Error::InvalidCertificate(error) => Self::of_certificate(error),

@@ -32,6 +32,7 @@ mod names;
 mod outliers;
 mod pick_first;
 mod policies;
+mod questions;
 mod raw;
 mod replica;
 mod retries;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http2;
@@ -14,7 +15,9 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Calls, Lifetime, Terms};
-use super::{Config, Ended, Phase, Serve};
+use super::{Config, Ended, Phase, Serve, metrics};
+use crate::chain::Chain;
+use crate::repeats::Repeats;
 use crate::tls::handshake::Handshakes;
 
 /// How long nothing is accepted after the process ran out of file descriptors or memory; the loop
@@ -28,13 +31,20 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// How long the tasks of cut-off calls may take to notice. They notice when they are polled next.
 const CALLS_NOTICE: Duration = Duration::from_secs(1);
 
+/// How often the log says the same of peers that get no connection; the rest is at DEBUG.
+const REPEATED: Duration = Duration::from_secs(10);
+
 pub(super) struct Acceptor<S> {
     config: Config,
     listener: TcpListener,
     service: S,
     /// `None` serves plaintext.
     handshakes: Option<Handshakes>,
+    /// `None` counts nothing.
+    measured: Option<metrics::Connections>,
     http: http2::Builder<Calls>,
+    /// The lines that peers cause who never call.
+    refusals: Arc<Repeats>,
     /// The tasks that hyper spawns for the calls.
     calls: TaskTracker,
     connections: JoinSet<()>,
@@ -49,6 +59,7 @@ impl<S: Serve> Acceptor<S> {
         config: Config,
         listener: TcpListener,
         handshakes: Option<Handshakes>,
+        measured: Option<metrics::Connections>,
         service: S,
     ) -> Self {
         let calls = TaskTracker::new();
@@ -67,7 +78,9 @@ impl<S: Serve> Acceptor<S> {
             listener,
             service,
             handshakes,
+            measured,
             http,
+            refusals: Arc::new(Repeats::every(REPEATED)),
             calls,
             connections: JoinSet::new(),
             retire: HashMap::new(),
@@ -87,7 +100,7 @@ impl<S: Serve> Acceptor<S> {
                     Ok((stream, peer)) => self.start(stream, peer),
                     Err(error) if is_the_peers(&error) => {}
                     Err(error) => {
-                        tracing::warn!(%error, "cannot accept; trying again in {PAUSE:?}");
+                        tracing::warn!(error = %Chain(&error), "cannot accept; trying again in {PAUSE:?}");
                         pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
                     }
                 },
@@ -155,7 +168,7 @@ impl<S: Serve> Acceptor<S> {
     fn start(&mut self, stream: TcpStream, peer: SocketAddr) {
         if let Err(error) = stream.set_nodelay(self.config.tcp_nodelay) {
             // The connection is gone already; serving it will find out.
-            tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
+            tracing::debug!(%peer, error = %Chain(&error), "cannot set TCP_NODELAY");
         }
         let (retire, retired) = oneshot::channel();
         let terms = Terms {
@@ -163,12 +176,16 @@ impl<S: Serve> Acceptor<S> {
             service: self.service.clone(),
             lifetime: Lifetime::new(&self.config, fastrand::f64()),
             greeting: self.config.handshake_timeout,
+            max_idle: self.config.max_connection_idle,
+            refusals: self.refusals.clone(),
             retired,
         };
         let handshakes = self.handshakes.clone();
-        let task = self
-            .connections
-            .spawn(connection::serve(stream, peer, handshakes, terms));
+        let open = self.measured.as_ref().map(metrics::Connections::accepted);
+        let task = self.connections.spawn(async move {
+            connection::serve(stream, peer, handshakes, terms).await;
+            drop(open);
+        });
         self.retire.insert(task.id(), retire);
     }
 
@@ -176,7 +193,7 @@ impl<S: Serve> Acceptor<S> {
         let id = match joined {
             Ok((id, ())) => *id,
             Err(error) => {
-                tracing::error!(%error, "a connection's task failed");
+                tracing::error!(error = %Chain(error), "a connection's task failed");
                 error.id()
             }
         };

@@ -40,8 +40,13 @@ pub struct Config {
     /// that do not look for new replicas come back by way of the load balancer.
     #[serde(with = "crate::settings::duration::or_off")]
     pub max_connection_age: Option<Duration>,
-    /// How long the calls of such a connection may still take before they are cut off, or `"off"`
-    /// for any time.
+    /// After which time without a call a connection gets a GOAWAY, or `"off"` (gRFC A9). Off by
+    /// default: a client that balances keeps a connection to every replica, however seldom it calls,
+    /// and would only connect again. It is for clients that come and forget to leave.
+    #[serde(with = "crate::settings::duration::or_off")]
+    pub max_connection_idle: Option<Duration>,
+    /// How long the calls of a connection that is too old may still take before they are cut off, or
+    /// `"off"` for any time.
     #[serde(with = "crate::settings::duration::or_off")]
     pub max_connection_age_grace: Option<Duration>,
     /// How long a peer may leave an answer unread, by HTTP/2's flow control, before its call is given
@@ -99,6 +104,11 @@ impl Config {
             "max_connection_age",
             "more than zero, or \"off\"",
         );
+        violations.expect(
+            positive(self.max_connection_idle),
+            "max_connection_idle",
+            "more than zero, or \"off\"",
+        );
         for (value, name) in [
             (
                 self.initial_stream_window_size,
@@ -136,6 +146,7 @@ impl Default for Config {
             keepalive_interval: Some(Duration::from_secs(30)),
             keepalive_timeout: Duration::from_secs(10),
             max_connection_age: None,
+            max_connection_idle: None,
             max_connection_age_grace: Some(Duration::from_secs(30)),
             write_timeout: Duration::from_secs(30),
             initial_stream_window_size: 1 << 20,

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant as StdInstant};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -21,9 +21,11 @@ use tonic::transport::server::TcpConnectInfo;
 use tower::util::{Oneshot, ServiceExt as _};
 
 use super::greeting::{Counted, Greeting};
+use super::idle::{Activity, With};
 use super::stall::{Call, Noted, Noting};
 use super::{Config, Serve};
-use crate::tls::chain::chain;
+use crate::chain::Chain;
+use crate::repeats::Repeats;
 use crate::tls::handshake::{Failure, Handshakes};
 use crate::tls::peer::Peer;
 
@@ -46,6 +48,8 @@ pub(super) struct Calls {
 struct Connection<S> {
     service: S,
     info: TcpConnectInfo,
+    /// Where its calls are counted, if that matters.
+    activity: Option<Activity>,
     /// Who is at the other end, if a certificate has said so.
     identity: Option<Arc<Peer>>,
 }
@@ -57,6 +61,10 @@ pub(super) struct Terms<S> {
     pub(super) lifetime: Lifetime,
     /// How long the peer may take to say something.
     pub(super) greeting: Duration,
+    /// How long there may be no call.
+    pub(super) max_idle: Option<Duration>,
+    /// What the log has said of other peers.
+    pub(super) refusals: Arc<Repeats>,
     /// Completes when the connection has to go for another reason than its age.
     pub(super) retired: oneshot::Receiver<()>,
 }
@@ -81,12 +89,16 @@ pub(super) async fn serve<S: Serve>(
         }
         Err(failure) => {
             let reason = failure.reason();
-            let error = chain(&failure);
-            if let Failure::Left(_) = failure {
+            let error = Chain(&failure);
+            let permitted = match failure {
                 // Load balancers and probes open ports to see whether they are open.
-                tracing::debug!(%peer, reason, error, "no handshake");
+                Failure::Left(_) => None,
+                _ => terms.refusals.permit(reason, StdInstant::now()),
+            };
+            if let Some(suppressed) = permitted {
+                tracing::info!(%peer, reason, %error, suppressed, "no handshake");
             } else {
-                tracing::info!(%peer, reason, error, "no handshake");
+                tracing::debug!(%peer, reason, %error, "no handshake");
             }
         }
     }
@@ -105,11 +117,15 @@ async fn speak<S: Serve>(
         service,
         lifetime,
         greeting,
+        max_idle,
+        refusals,
         retired,
     } = terms;
+    let activity = Activity::begin();
     let service = Connection {
         service,
         info,
+        activity: max_idle.map(|_| activity.clone()),
         identity,
     };
     let (stream, heard) = Counted::new(stream);
@@ -127,11 +143,20 @@ async fn speak<S: Serve>(
     let old = tokio::select! {
         // Last things first would cost a call; hyper has the work.
         biased;
-        result = &mut connection => return log_end(peer, result, &heard),
+        result = &mut connection => return log_end(peer, result, &heard, &refusals),
         _ = &mut retired => false,
         () = &mut old => true,
+        () = activity.idle_for(max_idle) => false,
         () = &mut mute => {
-            tracing::info!(%peer, "no HTTP/2 within {greeting:?}; the connection is closed");
+            if let Some(suppressed) = refusals.permit("mute", StdInstant::now()) {
+                tracing::info!(
+                    %peer,
+                    suppressed,
+                    "no HTTP/2 within {greeting:?}; the connection is closed"
+                );
+            } else {
+                tracing::debug!(%peer, "no HTTP/2; the connection is closed");
+            }
             return;
         }
     };
@@ -142,7 +167,7 @@ async fn speak<S: Serve>(
     let mut cut_off = pin!(at(grace.and_then(|grace| Instant::now().checked_add(grace))));
     tokio::select! {
         biased;
-        result = &mut connection => log_end(peer, result, &heard),
+        result = &mut connection => log_end(peer, result, &heard, &refusals),
         () = &mut cut_off => {
             tracing::info!(%peer, "the connection's grace is over; its calls are cut off");
         }
@@ -156,14 +181,28 @@ async fn at(instant: Option<Instant>) {
     }
 }
 
-fn log_end(peer: SocketAddr, result: Result<(), hyper::Error>, heard: &Greeting) {
-    if let Err(error) = result {
-        let error: &dyn std::error::Error = &error;
-        if heard.is_tls() {
-            tracing::info!(%peer, error, "the peer speaks TLS, and this listener plaintext");
-            return;
-        }
-        tracing::debug!(%peer, error, "the connection failed");
+fn log_end(
+    peer: SocketAddr,
+    result: Result<(), hyper::Error>,
+    heard: &Greeting,
+    refusals: &Repeats,
+) {
+    let Err(error) = result else { return };
+    let error = Chain(&error);
+    let permitted = if heard.is_tls() {
+        refusals.permit("tls", StdInstant::now())
+    } else {
+        None
+    };
+    if let Some(suppressed) = permitted {
+        tracing::info!(
+            %peer,
+            %error,
+            suppressed,
+            "the peer speaks TLS, and this listener plaintext"
+        );
+    } else {
+        tracing::debug!(%peer, %error, "the connection failed");
     }
 }
 
@@ -205,9 +244,9 @@ where
 // === impl Connection ===
 
 impl<S: Serve> hyper::service::Service<Request<Incoming>> for Connection<S> {
-    type Response = Response<Noted<S::Body>>;
+    type Response = Response<With<Noted<S::Body>>>;
     type Error = Infallible;
-    type Future = Noting<Oneshot<S, Request<Incoming>>>;
+    type Future = With<Noting<Oneshot<S, Request<Incoming>>>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let extensions = request.extensions_mut();
@@ -215,7 +254,8 @@ impl<S: Serve> hyper::service::Service<Request<Incoming>> for Connection<S> {
         if let Some(identity) = &self.identity {
             extensions.insert(identity.clone());
         }
-        Noting::new(self.service.clone().oneshot(request))
+        let busy = self.activity.as_ref().map(Activity::call);
+        With::new(Noting::new(self.service.clone().oneshot(request)), busy)
     }
 }
 

@@ -147,7 +147,23 @@ impl Handshakes {
 // === impl Failure ===
 
 impl Failure {
-    /// One word for metrics, of a small set.
+    /// Every word that [`Failure::reason`] can be.
+    pub const REASONS: [&str; 12] = [
+        "timeout",
+        "not_tls",
+        "incompatible",
+        "no_alpn",
+        "no_certificate",
+        "expired",
+        "unknown_authority",
+        "bad_certificate",
+        "refused",
+        "protocol",
+        "left",
+        "lost",
+    ];
+
+    /// One word for metrics, of [`Failure::REASONS`].
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {

@@ -1,10 +1,7 @@
-//! What can be measured of TLS, as OpenTelemetry instruments.
-//!
-//! | instrument | in Prometheus | what it says |
-//! |---|---|---|
-//! | `tls.certificate.expiry` | `tls_certificate_expiry_seconds` | for how long the certificate in use is still valid; negative when it is not |
-//! | `tls.files.rejected` | `tls_files_rejected` | 1 while newer files are there that cannot be used, otherwise 0 |
-//! | `tls.handshake.failures` | `tls_handshake_failures_total` | handshakes that failed, by `reason` ([`Failure::reason`]) |
+//! What can be measured of TLS: the instruments
+//! [`CERTIFICATE_EXPIRY`](crate::telemetry::instruments::CERTIFICATE_EXPIRY),
+//! [`FILES_REJECTED`](crate::telemetry::instruments::FILES_REJECTED) and
+//! [`HANDSHAKE_FAILURES`](crate::telemetry::instruments::HANDSHAKE_FAILURES), by [`Failure::reason`].
 
 use jiff::Timestamp;
 use opentelemetry::KeyValue;
@@ -13,6 +10,7 @@ use tokio::sync::watch;
 
 use super::handshake::Failure;
 use super::reload::{Reloader, Status};
+use crate::telemetry::instruments::{CERTIFICATE_EXPIRY, FILES_REJECTED, HANDSHAKE_FAILURES};
 
 /// The instruments of one listener. Clones share them.
 #[derive(Clone, Debug)]
@@ -27,34 +25,20 @@ impl Metrics {
     #[must_use]
     pub fn new<T: Send + Sync + 'static>(meter: &Meter, identity: &Reloader<T>) -> Self {
         let status = identity.status_of();
-        // Callbacks belong to the meter; the instruments themselves need not be kept.
-        let _ = meter
-            .f64_observable_gauge("tls.certificate.expiry")
-            .with_unit("s")
-            .with_description("For how long the certificate in use is still valid")
-            .with_callback({
-                let status = status.clone();
-                move |observer| {
-                    if let Some(seconds) = seconds_left(&status, Timestamp::now()) {
-                        observer.observe(seconds, &[]);
-                    }
-                }
-            })
-            .build();
-        let _ = meter
-            .u64_observable_gauge("tls.files.rejected")
-            .with_description("1 while newer files of TLS cannot be used")
-            .with_callback(move |observer| {
-                observer.observe(u64::from(status.borrow().rejected.is_some()), &[]);
-            })
-            .build();
-        Self {
-            failures: meter
-                .u64_counter("tls.handshake.failures")
-                .with_unit("{handshake}")
-                .with_description("Handshakes that failed, by reason")
-                .build(),
+        CERTIFICATE_EXPIRY.observe(meter, {
+            let status = status.clone();
+            move || seconds_left(&status, Timestamp::now())
+        });
+        FILES_REJECTED.observe(meter, move || {
+            let rejected = status.borrow().rejected.is_some();
+            Some(if rejected { 1.0 } else { 0.0 })
+        });
+        let failures = HANDSHAKE_FAILURES.counter(meter);
+        for reason in Failure::REASONS {
+            // A series that begins with its first failure would hide that failure from every rate.
+            failures.add(0, &[KeyValue::new("reason", reason)]);
         }
+        Self { failures }
     }
 
     pub(super) fn failed(&self, failure: &Failure) {

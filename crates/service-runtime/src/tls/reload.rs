@@ -9,8 +9,8 @@ use rustls::server::VerifierBuilderError;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::chain::chain;
 use super::files::{Contents, FileError};
+use crate::chain::Chain;
 use crate::watch::{Changes, SETTLE};
 
 /// Hands out the last usable `T`. Clones share it; the last one ends the watch on the files.
@@ -185,7 +185,7 @@ impl<T> Publisher<T> {
                 self.current.send_replace(Arc::new(loaded.value));
             }
             Err(error) => {
-                let error = chain(&error);
+                let error = Chain(&error).to_string();
                 tracing::error!(
                     name,
                     error,
@@ -269,7 +269,7 @@ fn attempt<S: Source>(source: &S, tried: Tried) -> (Tried, News<S::Output>) {
         }
         Err(error) => {
             let error = LoadError::from(error);
-            let why = chain(&error);
+            let why = Chain(&error).to_string();
             let known = tried.as_ref().is_err_and(|tried| *tried == why);
             (Err(why), (!known).then_some(Err(error)))
         }

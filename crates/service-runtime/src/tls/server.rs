@@ -147,6 +147,20 @@ impl Config {
         Reloader::start("tls", self.clone()).map(Some)
     }
 
+    /// Reads the files as the start does, and keeps nothing of them. A certificate that has expired is
+    /// the error [`LoadError::Expired`]; an identity that comes from elsewhere is not looked for.
+    ///
+    /// # Errors
+    /// When a file cannot be used.
+    pub fn check(&self) -> Result<(), LoadError> {
+        if self.mode == Mode::Off || self.source != IdentitySource::Files {
+            return Ok(());
+        }
+        let paths = self.paths();
+        let files: Result<Vec<_>, _> = paths.iter().map(|path| Contents::read(path)).collect();
+        self.build(&files?).map(|_| ())
+    }
+
     pub(super) fn assemble(&self, material: Material) -> Result<Loaded<ServerConfig>, LoadError> {
         let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(self.minimum_version.versions())

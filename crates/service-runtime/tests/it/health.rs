@@ -2,7 +2,7 @@
 
 use service_runtime::health::pb::health_client::HealthClient;
 use service_runtime::health::pb::{HealthCheckResponse, HealthListRequest};
-use service_runtime::health::{OVERALL, Reporter, ServingStatus};
+use service_runtime::health::{LIVENESS, OVERALL, Reporter, ServingStatus};
 use service_runtime::server::Running;
 use tonic::service::Routes;
 use tonic::transport::Channel;
@@ -53,8 +53,9 @@ async fn list_has_every_service() {
         .into_inner()
         .statuses;
     let status = |service| statuses[service].status();
-    assert_eq!(statuses.len(), 3);
+    assert_eq!(statuses.len(), 4);
     assert_eq!(status(""), ServingStatus::NotServing);
+    assert_eq!(status(LIVENESS), ServingStatus::Serving);
     assert_eq!(status("a.v1.A"), ServingStatus::NotServing);
     assert_eq!(status("b.v1.B"), ServingStatus::Serving);
 }

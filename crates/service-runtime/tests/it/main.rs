@@ -14,7 +14,9 @@ mod health;
 mod layers;
 mod limits;
 mod log;
+mod metrics;
 mod ops;
+mod scrape;
 mod server;
 mod subject;
 #[cfg(unix)]

@@ -11,6 +11,7 @@ use service_runtime::readiness::{self, Check, Probe, Readiness};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::scrape::telemetry;
 use crate::subject::soon;
 
 /// A dependency that the test breaks and mends.
@@ -62,7 +63,7 @@ const VERSION: Version = Version {
 };
 
 /// The status code and the body.
-async fn get(address: SocketAddr, path: &str, accept: &str) -> (u16, String) {
+pub(crate) async fn get(address: SocketAddr, path: &str, accept: &str) -> (u16, String) {
     let mut socket = TcpStream::connect(address).await.unwrap();
     let request =
         format!("GET {path} HTTP/1.1\r\nhost: x\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
@@ -96,7 +97,7 @@ async fn readiness_follows_its_checks_and_health_follows_readiness() {
         Readiness::start(&often(), vec![Box::new(dependency.clone())], &health);
     let bound = bind();
     let address = bound.local_address();
-    let _ops = bound.serve(readiness.clone(), VERSION);
+    let _ops = bound.serve(readiness.clone(), telemetry("replica-1"), VERSION);
 
     assert_eq!(until(address, 200).await, "dependency: ok\nready\n");
     assert_eq!(health.status("a.v1.A"), Some(ServingStatus::Serving));
@@ -128,7 +129,7 @@ async fn what_is_shown_beside_the_checks_decides_nothing() {
     let (readiness, _probes) = Readiness::start(&often(), vec![], &health);
     let bound = bind();
     let address = bound.local_address();
-    let _ops = bound.serve(readiness.clone(), VERSION);
+    let _ops = bound.serve(readiness.clone(), telemetry("replica-1"), VERSION);
     let (_, plain) = get(address, "/readyz", "application/json").await;
     assert_eq!(plain, r#"{"ready":true,"draining":false,"checks":{}}"#);
 
@@ -152,7 +153,7 @@ async fn a_check_that_hangs_has_failed() {
     let (readiness, _probes) = Readiness::start(&often(), vec![Box::new(dependency)], &health);
     let bound = bind();
     let address = bound.local_address();
-    let _ops = bound.serve(readiness, VERSION);
+    let _ops = bound.serve(readiness, telemetry("replica-1"), VERSION);
     soon("the timeout", async {
         while get(address, "/readyz", "*/*").await.1 != "dependency: timed out\nnot ready\n" {}
     })
@@ -165,9 +166,10 @@ async fn other_paths_list_what_exists() {
     let (readiness, _probes) = Readiness::start(&often(), vec![], &health);
     let bound = bind();
     let address = bound.local_address();
-    let _ops = bound.serve(readiness, VERSION);
+    let _ops = bound.serve(readiness, telemetry("replica-1"), VERSION);
     let (code, body) = get(address, "/healthz", "*/*").await;
-    assert_eq!((code, body.as_str()), (404, "/livez\n/readyz\n/version\n"));
+    let paths = "/livez\n/readyz\n/metrics\n/version\n";
+    assert_eq!((code, body.as_str()), (404, paths));
     let (code, body) = get(address, "/version", "*/*").await;
     assert_eq!(
         (code, body.as_str()),

@@ -232,3 +232,26 @@ async fn an_unknown_method_is_unimplemented() {
     assert_eq!(status.code(), Code::Unimplemented);
     assert_eq!(status.metadata().get("x-served-by").unwrap(), "replica-1");
 }
+
+#[tokio::test]
+async fn a_connection_without_calls_is_asked_to_go_and_one_with_a_call_is_not() {
+    let config = Config {
+        max_connection_idle: Some(Duration::from_millis(50)),
+        ..on_a_free_port()
+    };
+    let (server, gate) = start(config);
+    let address = server.local_address();
+    let mut client = connect(address).await;
+    let call = tokio::spawn(async move { client.check(asking("slow")).await });
+    gate.reached_by(1).await;
+
+    // It begins after the call's, and ends by its idleness while the call is still there.
+    let (_sender, idle) = raw_connection(address).await;
+    soon("the end of the idle connection", idle)
+        .await
+        .unwrap()
+        .expect("it is told by a GOAWAY without an error");
+    assert!(!call.is_finished(), "a call keeps its connection");
+    gate.open();
+    call.await.unwrap().expect("the call must finish");
+}

@@ -15,7 +15,7 @@ use service_runtime::health::pb::health_server::Health;
 use service_runtime::health::pb::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
 };
-use service_runtime::layers::{self, Layered, identity::Identity};
+use service_runtime::layers::{self, Layered, Layers, identity::Identity};
 use service_runtime::limits::Limits;
 use service_runtime::server::{Bound, Config, Running};
 use tokio::sync::{Semaphore, watch};
@@ -71,6 +71,21 @@ fn with_gate(config: Config) -> (Bound, Layered<Routes>, Gate) {
 
 /// The same under another name, since health itself is not guarded and not limited.
 pub(crate) fn start_other(config: Config, guard: Guard, limits: Limits) -> (Running, Gate) {
+    let layers = Layers {
+        identity: Identity::new("replica-1", "1.2.3").unwrap(),
+        guard,
+        limits,
+        calls: None,
+    };
+    start_in(layers, |bound| bound, config)
+}
+
+/// The same in layers of the test's own, and with a listener that the test makes ready.
+pub(crate) fn start_in(
+    layers: Layers,
+    prepare: impl FnOnce(Bound) -> Bound,
+    config: Config,
+) -> (Running, Gate) {
     let gate = Gate {
         open: Arc::new(Semaphore::new(0)),
         waiting: watch::Sender::new(0),
@@ -78,10 +93,8 @@ pub(crate) fn start_other(config: Config, guard: Guard, limits: Limits) -> (Runn
     let subject = Subject { gate: gate.clone() };
     let routes = Routes::new(HealthServer::new(subject)).prepare();
     let routes = routes.map_request(|request| renamed(request, OTHER, HEALTH));
-    let identity = Identity::new("replica-1", "1.2.3").unwrap();
-    let bound = config.bind().unwrap();
-    let service = layers::guarded(routes, identity, guard, limits);
-    (bound.serve(service), gate)
+    let bound = prepare(config.bind().unwrap());
+    (bound.serve(layers.around(routes)), gate)
 }
 
 const HEALTH: &str = "/grpc.health.v1.Health/";

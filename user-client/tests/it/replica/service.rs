@@ -27,7 +27,7 @@ impl Service {
                 return Err(Status::resource_exhausted("on purpose"));
             }
             Fault::Stall => std::future::pending().await,
-            Fault::EveryNth(_) | Fault::ShedWatchAfter(_) | Fault::None => {}
+            Fault::EveryNth(_) | Fault::ShedWatchAfter(_) | Fault::NotServing | Fault::None => {}
         }
         if *self.draining.borrow() {
             return Err(Status::unavailable("this replica drains"));

@@ -8,6 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
 
+use super::opening::Opening;
 use super::{Postgres, news};
 use crate::store::{Config, OpenError};
 
@@ -27,15 +28,18 @@ const BACKGROUND: u32 = 3;
 /// Connects to the database that the configuration names, and runs the migrations that are missing.
 /// What the URL leaves open is taken from `PGHOST` and its kin, as every PostgreSQL client does.
 ///
+/// A database that is not there yet is waited for in the background; until then every call is
+/// [`Error::Unavailable`](crate::store::Error::Unavailable).
+///
 /// # Errors
-/// When the URL is not one of PostgreSQL's, the database cannot be reached, or holds tables of another
-/// or a newer program.
+/// When waiting would not help: the URL is not one of PostgreSQL's, the database does not let this
+/// program in, is not the one that TLS was to verify, or holds tables of another or a newer program.
 pub async fn open(config: &Config) -> Result<Postgres, OpenError> {
     let limits = &config.postgres;
     let options = PgConnectOptions::from_str(config.url.expose())
         .map_err(|error| OpenError::Url(error.into()))?
         .application_name(env!("CARGO_PKG_NAME"));
-    migrate(&options, limits.acquire_timeout).await?;
+    let opening = Opening::start(options.clone(), limits.acquire_timeout).await?;
 
     let milliseconds = limits.statement_timeout.as_millis().to_string();
     // The second one ends the transaction of a replica that stopped in the middle of it: it holds the
@@ -59,13 +63,16 @@ pub async fn open(config: &Config) -> Result<Postgres, OpenError> {
         .acquire_timeout(limits.acquire_timeout)
         .connect_lazy_with(limited);
     let news = news::start(&background, limits.notifications);
-    Ok(Postgres::new(pool, background, news, limits))
+    Ok(Postgres::new(opening, pool, background, news, limits))
 }
 
 /// Migrates under an advisory lock, so that of several replicas one does it and the others find it done.
 /// On a connection of its own: neither may a statement timeout cut it off, nor may it hold one that
 /// calls need.
-async fn migrate(options: &PgConnectOptions, patience: Duration) -> Result<(), OpenError> {
+pub(super) async fn migrate(
+    options: &PgConnectOptions,
+    patience: Duration,
+) -> Result<(), OpenError> {
     let mut connection = timeout(patience, PgConnection::connect_with(options))
         .await
         .map_err(|elapsed| OpenError::Connect(elapsed.into()))?

@@ -26,6 +26,12 @@ pub(in crate::store) fn is_busy(code: Option<&str>) -> bool {
         .is_some_and(|code| NOT_NOW.contains(&(code & 0xff)))
 }
 
+/// Whether a database that cannot be opened for this reason may be opened later, with nothing changed
+/// here. A certificate that is not trusted is not trusted later either.
+pub(in crate::store) fn is_passing(error: &sqlx::Error) -> bool {
+    cure(error) != Cure::None && !matches!(error, sqlx::Error::Tls(_))
+}
+
 fn cure(error: &sqlx::Error) -> Cure {
     match error {
         sqlx::Error::Database(error) => {

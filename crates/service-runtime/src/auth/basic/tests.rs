@@ -1,3 +1,5 @@
+//! Tests of names with passwords: who gets in, and what a guess costs.
+
 use std::io::Write as _;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};

@@ -1,3 +1,5 @@
+//! Tests of tokens: what is accepted, and every way in which one is refused.
+
 use std::path::Path;
 
 use base64::Engine as _;

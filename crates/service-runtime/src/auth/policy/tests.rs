@@ -1,3 +1,5 @@
+//! Tests of policies: what they permit, and what is refused as one.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

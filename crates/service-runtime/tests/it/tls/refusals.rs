@@ -257,3 +257,24 @@ fn hello_of_tls_1_3(authority: &Authority) -> Vec<u8> {
     client.write_tls(&mut hello).unwrap();
     hello
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_that_comes_again_and_again_is_one_line_of_the_log() {
+    log::start();
+    let authority = Authority::named("a");
+    let folder = Folder::with(&authority.server(), &authority);
+    let (server, _gate) = start(folder.listener(Mode::Mtls));
+    let mut lines = Vec::new();
+    for _ in 0..20 {
+        let config = trusting(&authority, None);
+        let (us, _) = refused(server.local_address(), config, SERVER).await;
+        lines.push(log::line_with(&["no handshake", &format!("peer={us} ")]).await);
+    }
+    let told = lines.iter().filter(|line| line.contains(" INFO ")).count();
+    assert_eq!(
+        told, 1,
+        "the others are for those who look for them: {lines:?}"
+    );
+    assert!(lines[0].contains(" INFO "), "{lines:?}");
+    assert!(lines[0].contains("suppressed=0"), "{lines:?}");
+}

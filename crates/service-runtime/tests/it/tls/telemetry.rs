@@ -1,12 +1,7 @@
-//! What operators see of TLS: metrics and `/readyz`.
+//! What operators see of TLS in the metrics.
 
-use std::collections::BTreeMap;
-
-use opentelemetry::metrics::MeterProvider as _;
-use opentelemetry_sdk::metrics::data::{
-    AggregatedMetrics, Metric, MetricData, ResourceMetrics, ScopeMetrics,
-};
-use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
+use service_runtime::telemetry::instruments;
+use service_runtime::tls::handshake::Failure;
 use service_runtime::tls::server::Mode;
 use tokio::net::TcpStream;
 
@@ -14,89 +9,29 @@ use super::certificates::{Authority, SERVER, Validity};
 use super::client::{refused, trusting};
 use super::files::Folder;
 use crate::log;
-use crate::subject::{self, soon};
-
-/// A meter provider whose metrics can be read.
-struct Recorded {
-    provider: SdkMeterProvider,
-    exporter: InMemoryMetricExporter,
-}
-
-// === impl Recorded ===
-
-impl Recorded {
-    fn new() -> Self {
-        let exporter = InMemoryMetricExporter::default();
-        let reader = PeriodicReader::builder(exporter.clone()).build();
-        Self {
-            provider: SdkMeterProvider::builder().with_reader(reader).build(),
-            exporter,
-        }
-    }
-
-    /// The values of an instrument now, by the value of their only attribute.
-    fn values(&self, name: &str) -> BTreeMap<String, f64> {
-        self.exporter.reset();
-        self.provider.force_flush().unwrap();
-        let exported = self.exporter.get_finished_metrics().unwrap();
-        exported
-            .iter()
-            .flat_map(ResourceMetrics::scope_metrics)
-            .flat_map(ScopeMetrics::metrics)
-            .filter(|metric| metric.name() == name)
-            .flat_map(points)
-            .collect()
-    }
-}
-
-fn points(metric: &Metric) -> Vec<(String, f64)> {
-    let label = |attributes: &mut dyn Iterator<Item = &opentelemetry::KeyValue>| {
-        attributes.map(|it| it.value.to_string()).collect()
-    };
-    match metric.data() {
-        AggregatedMetrics::F64(MetricData::Gauge(gauge)) => gauge
-            .data_points()
-            .map(|it| (label(&mut it.attributes()), it.value()))
-            .collect(),
-        AggregatedMetrics::U64(MetricData::Gauge(gauge)) => gauge
-            .data_points()
-            .map(|it| {
-                (
-                    label(&mut it.attributes()),
-                    f64::from(u32::try_from(it.value()).unwrap()),
-                )
-            })
-            .collect(),
-        AggregatedMetrics::U64(MetricData::Sum(sum)) => sum
-            .data_points()
-            .map(|it| {
-                (
-                    label(&mut it.attributes()),
-                    f64::from(u32::try_from(it.value()).unwrap()),
-                )
-            })
-            .collect(),
-        other => panic!("another kind than expected: {other:?}"),
-    }
-}
+use crate::scrape::Scraped;
+use crate::subject;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn expiry_refused_files_and_failed_handshakes_are_measured() {
     log::start();
     let authority = Authority::named("a");
     let folder = Folder::with(&authority.server(), &authority);
-    let recorded = Recorded::new();
+    let scraped = Scraped::start();
     let (bound, layered) = subject::bind(folder.listener(Mode::Mtls));
-    let server = bound
-        .measured(&recorded.provider.meter("test"))
-        .serve(layered);
+    let server = bound.measured(&scraped.meter()).serve(layered);
     let address = server.local_address();
 
-    let expiry = recorded.values("tls.certificate.expiry");
-    let seconds = expiry[""];
+    let seconds = scraped.value("tls_certificate_expiry_seconds").await;
     // rcgen's certificates are valid until the year 4096.
     assert!(seconds > 60e9, "seconds from now on: {seconds}");
-    assert!(recorded.values("tls.files.rejected")[""] < 1.0);
+    assert!(scraped.value("tls_files_rejected").await < 1.0);
+    let text = scraped.text().await;
+    for instrument in instruments::ALL {
+        let name = instrument.prometheus;
+        let help = format!("# HELP {name} {}\n", instrument.description);
+        assert!(!name.starts_with("tls_") || text.contains(&help), "{help}");
+    }
 
     let over = authority.client(Validity::Over);
     for config in [
@@ -111,18 +46,16 @@ async fn expiry_refused_files_and_failed_handshakes_are_measured() {
     let us = probe.local_addr().unwrap();
     drop(probe);
     log::line_with(&["no handshake", &format!("peer={us} ")]).await;
-    assert_eq!(
-        recorded.values("tls.handshake.failures"),
-        [("no_certificate", 1.0), ("expired", 2.0), ("left", 1.0)]
-            .map(|(reason, count)| (reason.to_owned(), count))
-            .into()
-    );
+    for reason in Failure::REASONS {
+        let expected = match reason {
+            "expired" => 2.0,
+            "no_certificate" | "left" => 1.0,
+            _ => 0.0,
+        };
+        let series = format!("tls_handshake_failures_total{{reason=\"{reason}\"}}");
+        scraped.until(&series, expected).await;
+    }
 
     folder.put("tls.crt", "broken");
-    soon("the measure of refused files", async {
-        while recorded.values("tls.files.rejected")[""] < 1.0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    scraped.until("tls_files_rejected", 1.0).await;
 }

@@ -1,0 +1,61 @@
+//! Tells the [access log](super::access_log) who is calling as soon as the guard knows it, and not only
+//! with the response: a call that its caller gives up has none.
+
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use http::Request;
+use tower_service::Service;
+
+use crate::auth::Caller;
+
+/// Where the caller is written down, once. It travels in the request's extensions; clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known(Arc<OnceLock<Caller>>);
+
+/// The layer's service, inside of the guard.
+#[derive(Clone, Debug)]
+pub struct Introduced<S> {
+    inner: S,
+}
+
+// === impl Known ===
+
+impl Known {
+    pub(super) fn learn(&self, caller: &Caller) {
+        self.0.get_or_init(|| caller.clone());
+    }
+
+    pub(super) fn caller(&self) -> Option<&Caller> {
+        self.0.get()
+    }
+}
+
+// === impl Introduced ===
+
+impl<S> Introduced<S> {
+    pub(super) fn new(inner: S) -> Self {
+        Self { inner }
+    }
+}
+
+impl<S, B> Service<Request<B>> for Introduced<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let extensions = request.extensions();
+        if let (Some(known), Some(caller)) = (extensions.get::<Known>(), extensions.get()) {
+            known.learn(caller);
+        }
+        self.inner.call(request)
+    }
+}

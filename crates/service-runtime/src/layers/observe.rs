@@ -1,0 +1,188 @@
+//! Follows every call to its end, whatever that is, and tells the [access log](super::access_log) and the
+//! [metrics](super::metrics) what its caller saw.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use http::{HeaderMap, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tonic::{Code, Status};
+use tower_service::Service;
+
+use super::access_log::Line;
+use super::metrics::{Calls, Started};
+
+/// The layer's service.
+#[derive(Clone, Debug)]
+pub struct Observed<S> {
+    inner: S,
+    calls: Option<Calls>,
+}
+
+pin_project! {
+    /// The layer's future.
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: F,
+        record: Record,
+    }
+}
+
+pin_project! {
+    /// The layer's response body; the call is finished when it is.
+    #[derive(Debug)]
+    pub struct ResponseBody<B> {
+        #[pin]
+        inner: B,
+        record: Record,
+    }
+}
+
+/// A call that is under way. Dropped before it was finished, it was cancelled.
+#[derive(Debug)]
+struct Record {
+    call: Option<Call>,
+}
+
+#[derive(Debug)]
+struct Call {
+    start: Instant,
+    line: Option<Line>,
+    measured: Option<Started>,
+}
+
+/// The code that headers or trailers carry.
+fn code(headers: &HeaderMap) -> Option<Code> {
+    headers
+        .get(Status::GRPC_STATUS)
+        .map(|value| Code::from_bytes(value.as_bytes()))
+}
+
+// === impl Observed ===
+
+impl<S> Observed<S> {
+    pub(super) fn new(inner: S, calls: Option<Calls>) -> Self {
+        Self { inner, calls }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Observed<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let record = Record::new(&mut request, self.calls.as_ref());
+        ResponseFuture {
+            inner: self.inner.call(request),
+            record,
+        }
+    }
+}
+
+// === impl ResponseFuture ===
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = Result<Response<ResponseBody<R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.inner.poll(cx))?;
+        let mut record = Record {
+            call: this.record.call.take(),
+        };
+        record.learn(&response);
+        // A failure without messages has its status in the headers, and no trailers.
+        if let Some(code) = code(response.headers()) {
+            record.finish(code);
+        }
+        Poll::Ready(Ok(response.map(|inner| ResponseBody { inner, record })))
+    }
+}
+
+// === impl ResponseBody ===
+
+impl<B: Body> Body for ResponseBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let frame = ready!(this.inner.poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    this.record.finish(code(trailers).unwrap_or(Code::Unknown));
+                }
+            }
+            Some(Err(_)) | None => this.record.finish(Code::Unknown),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+// === impl Record ===
+
+impl Record {
+    fn new<B>(request: &mut Request<B>, calls: Option<&Calls>) -> Self {
+        let line = Line::of(request);
+        let measured = calls.map(|calls| calls.start(request.uri().path()));
+        let observed = line.is_some() || measured.is_some();
+        let call = observed.then(|| Call {
+            start: Instant::now(),
+            line,
+            measured,
+        });
+        Self { call }
+    }
+
+    /// What only the layers inside know.
+    fn learn<R>(&mut self, response: &Response<R>) {
+        let call = self.call.as_mut();
+        if let Some(line) = call.and_then(|call| call.line.as_mut()) {
+            line.learn(response);
+        }
+    }
+
+    fn finish(&mut self, code: Code) {
+        let Some(call) = self.call.take() else { return };
+        let after = call.start.elapsed();
+        if let Some(measured) = call.measured {
+            measured.finish(code, after);
+        }
+        if let Some(line) = call.line {
+            line.write(code, after);
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.finish(Code::Cancelled);
+    }
+}

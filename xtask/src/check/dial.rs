@@ -1,0 +1,135 @@
+//! Whom the programs call, by their settings: what policies have to allow and certificates to name.
+
+use super::pod::Container;
+use super::program;
+use super::render::Render;
+
+/// What PostgreSQL's clients take when nothing names a port.
+const POSTGRES: u16 = 5432;
+
+/// A name and a port that a program connects to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dial {
+    /// As the settings say it.
+    pub(crate) host: String,
+    /// Its number; `None` when the settings name it by name.
+    pub(crate) port: Option<u16>,
+    /// Which setting says so.
+    pub(crate) setting: &'static str,
+    /// How the addresses are found.
+    pub(crate) by: By,
+}
+
+/// How the addresses of a name are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// By DNS.
+    Dns,
+    /// By the EndpointSlices of the Kubernetes API.
+    EndpointSlices,
+}
+
+/// Whom a container connects to.
+pub(crate) fn of(render: &Render, container: &Container<'_>) -> Vec<Dial> {
+    let environment = container.environment(render);
+    let mut dials = Vec::new();
+    if let Some(Ok(settings)) = program::client(render, container) {
+        dials.extend(target(&settings.target));
+    }
+    if let Some(Ok(settings)) = program::server(render, container) {
+        let url = settings.store.url.expose();
+        if let Some(("postgres" | "postgresql", rest)) = url.split_once("://") {
+            // What the URL leaves open comes from the environment, as for every client of PostgreSQL.
+            let (host, port) = authority(rest);
+            let host = host.or_else(|| environment.get("PGHOST").cloned());
+            let port = port.or_else(|| environment.get("PGPORT")?.parse().ok());
+            dials.extend(host.map(|host| Dial {
+                host,
+                port: Some(port.unwrap_or(POSTGRES)),
+                setting: "store.url",
+                by: By::Dns,
+            }));
+        }
+    }
+    // The OpenTelemetry SDK's own variable.
+    let collector = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT");
+    if let Some((_, rest)) = collector.and_then(|it| it.split_once("://"))
+        && let (Some(host), port) = authority(rest)
+    {
+        dials.push(Dial {
+            host,
+            port,
+            setting: "OTEL_EXPORTER_OTLP_ENDPOINT",
+            by: By::Dns,
+        });
+    }
+    dials
+}
+
+/// The client's target; `None` when it names addresses.
+fn target(target: &str) -> Option<Dial> {
+    let setting = "target";
+    if let Some(rest) = target.strip_prefix("k8s:///") {
+        let (service, port) = rest.rsplit_once(':')?;
+        return Some(Dial {
+            host: service.to_owned(),
+            port: port.parse().ok(),
+            setting,
+            by: By::EndpointSlices,
+        });
+    }
+    let others = ["ipv4:", "ipv6:", "unix:", "dns+srv:"];
+    if others.iter().any(|scheme| target.starts_with(scheme)) {
+        return None;
+    }
+    let rest = match target.strip_prefix("dns://") {
+        Some(rest) => rest.split_once('/')?.1,
+        None => target.strip_prefix("dns:").unwrap_or(target),
+    };
+    let (host, port) = rest.rsplit_once(':')?;
+    port.parse().ok().map(|port| Dial {
+        host: host.to_owned(),
+        port: Some(port),
+        setting,
+        by: By::Dns,
+    })
+}
+
+/// The host and the port of what follows `scheme://`.
+fn authority(rest: &str) -> (Option<String>, Option<u16>) {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let address = authority.rsplit('@').next().unwrap_or_default();
+    let (host, port) = match address.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok()),
+        None => (address, None),
+    };
+    ((!host.is_empty()).then(|| host.to_owned()), port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_read_in_every_form_that_names_a_service() {
+        let found = |text| target(text).map(|it| (it.host, it.port, it.by));
+        let dns = |host: &str| Some((host.to_owned(), Some(50051), By::Dns));
+        assert_eq!(found("dns:///a.b.svc.:50051"), dns("a.b.svc."));
+        assert_eq!(found("dns://10.0.0.10:53/a.b:50051"), dns("a.b"));
+        assert_eq!(found("a:50051"), dns("a"));
+        assert_eq!(
+            found("k8s:///a.b:grpc"),
+            Some(("a.b".to_owned(), None, By::EndpointSlices))
+        );
+        assert_eq!(found("ipv4:10.0.0.1:1,10.0.0.2:1"), None, "no name");
+    }
+
+    #[test]
+    fn a_url_tells_its_host_whatever_stands_before_it() {
+        assert_eq!(
+            authority("app:p@ss@db:5433/app?x=y"),
+            (Some("db".to_owned()), Some(5433))
+        );
+        assert_eq!(authority("/app?user=app"), (None, None));
+    }
+}

@@ -1,0 +1,189 @@
+//! What each component of the mesh changes: exactly what its `golden.diff` shows, in any order, and
+//! with every name changed.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value;
+use similar::TextDiff;
+
+use super::render::{objects, root, text};
+
+/// The components, each with the overlay that it is made for.
+const COMPONENTS: [(&str, &str); 8] = [
+    ("canary-header", "istio"),
+    ("fault-injection", "istio"),
+    ("gateway", "plain"),
+    ("knative", "plain"),
+    ("linkerd", "plain"),
+    ("mirror", "istio"),
+    ("multicluster", "plain"),
+    ("multicluster-mesh", "istio"),
+];
+
+/// Set to write the files anew; what is written then is to be read before it is committed.
+const UPDATE: &str = "UPDATE_GOLDEN";
+
+#[test]
+fn each_component_changes_what_its_golden_file_shows() {
+    let mut stale = Vec::new();
+    for (component, overlay) in COMPONENTS {
+        let (Some(without), Some(with)) = (text(overlay, &[], ""), text(overlay, &[component], ""))
+        else {
+            return;
+        };
+        let names = (overlay.to_owned(), format!("{overlay} + {component}"));
+        let diff = TextDiff::from_lines(&without, &with)
+            .unified_diff()
+            .context_radius(3)
+            .header(&names.0, &names.1)
+            .to_string();
+        let path = root().join(format!("kustomize/components/{component}/golden.diff"));
+        if std::env::var_os(UPDATE).is_some() {
+            fs::write(&path, diff).unwrap();
+        } else if unnumbered(&fs::read_to_string(&path).unwrap_or_default()) != unnumbered(&diff) {
+            stale.push(format!("{component}:\n{diff}"));
+        }
+    }
+    assert!(
+        stale.is_empty(),
+        "{UPDATE}=1 cargo test --package xtask --test it each_component\n{}",
+        stale.join("\n")
+    );
+}
+
+/// A diff without the numbers of its lines, which a change anywhere above moves.
+fn unnumbered(diff: &str) -> Vec<&str> {
+    let is_number = |line: &&str| !line.starts_with("@@");
+    diff.lines().filter(is_number).collect()
+}
+
+#[test]
+fn components_of_one_overlay_can_be_added_in_any_order() {
+    for overlay in ["istio", "plain"] {
+        let of_overlay = COMPONENTS.iter().filter(|it| it.1 == overlay);
+        // A client in a mesh has one target; in a mesh over several clusters the mesh knows the others.
+        let mut names: Vec<&str> = of_overlay
+            .map(|it| it.0)
+            .filter(|it| *it != "multicluster")
+            .collect();
+        let Some(forwards) = text(overlay, &names, "") else {
+            return;
+        };
+        names.reverse();
+        let backwards = text(overlay, &names, "").unwrap();
+        let diff = TextDiff::from_lines(&forwards, &backwards);
+        assert!(
+            forwards == backwards,
+            "{overlay} with {names:?} must not depend on their order:\n{}",
+            diff.unified_diff()
+        );
+    }
+}
+
+#[test]
+fn a_prefix_renames_every_host_account_and_reference() {
+    const PREFIX: &str = "blue-";
+    for (component, overlay) in COMPONENTS {
+        let Some(objects) = objects(overlay, &[component], PREFIX) else {
+            return;
+        };
+        let names = |kinds: &[&str]| -> BTreeSet<String> {
+            let wanted = objects
+                .iter()
+                .filter(|it| kinds.contains(&it["kind"].as_str().unwrap()));
+            let name = |it: &Value| it["metadata"]["name"].as_str().unwrap().to_owned();
+            wanted.map(name).collect()
+        };
+        let (services, accounts) = (
+            names(&["Service", "ServiceEntry"]),
+            names(&["ServiceAccount"]),
+        );
+        for object in &objects {
+            for (path, name) in references(object) {
+                let known = if path.contains("serviceAccounts") {
+                    &accounts
+                } else {
+                    &services
+                };
+                assert!(
+                    known.contains(&name),
+                    "{overlay} + {component}: {} names {name:?} at {path}, and there are {known:?}",
+                    object["kind"]
+                );
+            }
+        }
+    }
+}
+
+/// Where an object names Services or ServiceAccounts, and which.
+fn references(object: &Value) -> Vec<(String, String)> {
+    let spec = &object["spec"];
+    let mut found = Vec::new();
+    match object["kind"].as_str().unwrap() {
+        "VirtualService" | "DestinationRule" | "AuthorizationPolicy" => {
+            walk(
+                spec,
+                "spec",
+                &["host", "hosts", "serviceAccounts"],
+                &mut found,
+            );
+        }
+        "GRPCRoute" | "HTTPRoute" => {
+            for rule in spec["rules"].as_array().unwrap() {
+                walk(&rule["backendRefs"], "backendRefs", &["name"], &mut found);
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+/// Every text below one of these fields.
+fn walk(value: &Value, path: &str, fields: &[&str], found: &mut Vec<(String, String)>) {
+    let is_field = path.rsplit('.').any(|it| fields.contains(&it));
+    match value {
+        Value::String(text) if is_field => found.push((path.to_owned(), text.clone())),
+        Value::Array(values) => {
+            for value in values {
+                walk(value, path, fields, found);
+            }
+        }
+        Value::Object(values) => {
+            for (name, value) in values {
+                // What stands below a match is no reference.
+                if name != "headers" {
+                    walk(value, &format!("{path}.{name}"), fields, found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_mesh_lets_the_client_call_every_method_of_the_contract_and_no_other() {
+    let Some(objects) = objects("istio", &[], "") else {
+        return;
+    };
+    let policy = objects
+        .iter()
+        .find(|it| it["kind"] == "AuthorizationPolicy");
+    let paths = &policy.unwrap()["spec"]["rules"][0]["to"][0]["operation"]["paths"];
+    let allowed: BTreeSet<&str> = paths
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it.as_str().unwrap())
+        .filter(|it| !it.starts_with("/grpc.health.v1.Health/"))
+        .collect();
+    let proto = root().join("user-api/proto/user/v1/user_service.proto");
+    let proto = fs::read_to_string(proto).unwrap();
+    let methods: Vec<String> = proto
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("rpc ")?.split('(').next())
+        .map(|name| format!("/{}/{}", super::world::SERVICE, name.trim()))
+        .collect();
+    let served: BTreeSet<&str> = methods.iter().map(String::as_str).collect();
+    assert_eq!(allowed, served);
+}
