@@ -61,7 +61,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     let loaded = settings::load(overrides).map_err(Error::Settings)?;
     service_runtime::logs::init(&loaded.settings.log).map_err(Error::Logs)?;
     let balances = !loaded.settings.mesh;
-    let mut session = Session::open(loaded.settings, format)?;
+    let mut session = Session::open(loaded.settings, format).await?;
     // It says what it finds, if anything, and holds nobody up.
     let _looking =
         balances.then(|| AbortOnDropHandle::new(tokio::spawn(sidecar::warn(&sidecar::PLACES))));

@@ -17,7 +17,7 @@ pub enum Error {
     #[error(transparent)]
     Channel(#[from] grpc_channel::Error),
     /// See the source.
-    #[error("the files of TLS, which the settings under tls name, cannot be used")]
+    #[error("there is no identity for TLS; the settings under tls say where it comes from")]
     Tls(#[from] LoadError),
     /// See the source.
     #[error("no certificate can be for the name that tls.server_name or the target says")]
@@ -30,16 +30,15 @@ pub enum Error {
 /// The one replica that a channel leads to.
 struct Only(Endpoint);
 
-/// Opens the channel. Returns at once: connections are made in the background. With TLS, new
-/// connections use what the files hold at their time, for as long as the runtime lives.
-///
-/// Needs a tokio runtime.
+/// Opens the channel. Connections are made in the background; only an identity of the SPIFFE Workload
+/// API is waited for. With TLS, new connections use what the files or that API hold at their time, for
+/// as long as the runtime lives. Cancel-safe.
 ///
 /// # Errors
-/// When the target has no form that the channel knows, a setting is not acceptable, or a file cannot
-/// be used.
-pub fn connect(settings: &Settings) -> Result<Channel, Error> {
-    let mut builder = builder(settings, secure(&settings.tls)?)?;
+/// When the target has no form that the channel knows, a setting is not acceptable, a file cannot be
+/// used, or the Workload API gives nothing within half a minute.
+pub async fn connect(settings: &Settings) -> Result<Channel, Error> {
+    let mut builder = builder(settings, secure(&settings.tls).await?)?;
     for fallback in &settings.fallbacks {
         builder = builder.fallback(fallback);
     }
@@ -88,9 +87,9 @@ fn builder(settings: &Settings, tls: Option<Tls>) -> Result<Builder, Error> {
     Ok(settings.credentials.apply(builder)?)
 }
 
-/// TLS that follows its files.
-fn secure(config: &tls::client::Config) -> Result<Option<Tls>, LoadError> {
-    let Some(mut identity) = config.load()? else {
+/// TLS that follows its files, or the Workload API.
+async fn secure(config: &tls::client::Config) -> Result<Option<Tls>, LoadError> {
+    let Some(mut identity) = config.identity().await? else {
         return Ok(None);
     };
     let mut tls = Tls::new(identity.current().as_ref().clone());

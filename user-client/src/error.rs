@@ -26,14 +26,14 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use grpc_channel::resolver::ResolveError;
 use serde_json::json;
 use service_runtime::chain::Chain;
 use tonic::{Code, Status};
 
 use crate::connect;
+use crate::hint::hint;
 use crate::import::{OpenError, ReadError};
-use crate::output::{Format, printable};
+use crate::output::Format;
 use crate::status;
 use crate::watch::StateError;
 
@@ -295,33 +295,6 @@ ipv4:ADDRESS:PORT,… or HOST:PORT; set it by --target, USER_CLIENT__TARGET, SER
 const BEGIN_AGAIN: &str = "\
 The token is malformed, comes from another service, or is older than the changes that are
 kept. To begin again with all that exists: --initial-sync, and no token or state file.";
-
-/// What to try when a target leads to no address.
-fn unresolved(target: &str) -> String {
-    format!(
-        "The name in {} could not be resolved.\n\
-         Is it spelt right, and known where this runs? Another one: --target HOST:PORT",
-        printable(target)
-    )
-}
-
-/// What to try when a call did not get through.
-fn hint(status: &Status, target: &str) -> Option<String> {
-    let target = printable(target);
-    let is_unresolved = status
-        .source()
-        .is_some_and(<dyn std::error::Error>::is::<ResolveError>);
-    match status.code() {
-        Code::Unavailable if is_unresolved => Some(unresolved(&target)),
-        Code::Unavailable => Some(format!(
-            "No replica at {target} took the call. Is a server running there?\n\
-             Start one with `cargo run --package user-server`, name another one with --target,\n\
-             or wait for one with --wait-for-ready."
-        )),
-        Code::DeadlineExceeded => Some("A longer time for each call: --timeout 30s".to_owned()),
-        _ => None,
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -29,6 +29,7 @@ pub mod connect;
 pub mod credentials;
 pub mod doctor;
 pub mod error;
+mod hint;
 pub mod import;
 pub mod load;
 pub mod lookup;

@@ -239,6 +239,7 @@ pub fn load_from(
 ) -> Result<Loaded<Settings>, Error> {
     let mut loader = Loader::new(PREFIX)
         .well_known(SERVER_HOST, "target")
+        .well_known("SPIFFE_ENDPOINT_SOCKET", "tls.spiffe_endpoint")
         .environment(environment);
     if let Some(file) = overrides.file {
         loader = loader.file(file);

@@ -177,9 +177,10 @@ impl Server {
     /// Serves until the first request to stop, drains, and closes the store.
     pub async fn serve(self, stop: stop::Requests) -> drain::Outcome {
         self.log_start();
-        let check: Box<dyn Check> = Box::new(StoreAnswers(self.store.clone()));
-        let (readiness, probes) =
-            Readiness::start(&self.settings.readiness, vec![check], &self.health);
+        let mut checks: Vec<Box<dyn Check>> = vec![Box::new(StoreAnswers(self.store.clone()))];
+        checks.extend(self.layers.guard.checks());
+        let (readiness, probes) = Readiness::start(&self.settings.readiness, checks, &self.health);
+        self.layers.guard.show(&readiness);
         if let Some(identity) = self.grpc.tls().cloned() {
             readiness.show("tls", move || identity.status().to_string());
         }

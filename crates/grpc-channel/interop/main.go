@@ -20,6 +20,7 @@ const (
 
 const usage = `usage: interop serve [flags]    a server, until its standard input ends
        interop call [flags]     a client that makes calls and counts them
+       interop ask [flags]      a client that says how calls ended, with every detail
 
 interop COMMAND -help lists the flags of a command.
 `
@@ -49,6 +50,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 			return err
 		}
 		return call(config, stdout)
+	case "ask":
+		config, err := parseAsk(args, stderr)
+		if err != nil {
+			return err
+		}
+		return ask(config, stdout)
 	default:
 		fmt.Fprintf(stderr, "interop: there is no command %q\n%s", command, usage)
 		return errUsage

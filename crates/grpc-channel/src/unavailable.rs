@@ -10,6 +10,7 @@ use tonic::Status;
 use crate::balancer::View;
 use crate::resolver::ResolveError;
 use crate::subchannel::{Phase, Subchannel};
+use crate::transport::Disconnect;
 
 /// How many subchannels a message tells about; 10,000 would help nobody.
 const MOST: usize = 5;
@@ -29,6 +30,8 @@ pub(crate) struct NotReady {
 // === impl Unavailable ===
 
 impl Unavailable {
+    /// Its source is the error of the resolver, or else why there is no connection: a failure of TLS if
+    /// there is one, since that one is repaired by people.
     pub(crate) fn status(&self) -> Status {
         let mut status = Status::unavailable(self.to_string());
         let mut errors = self
@@ -37,8 +40,21 @@ impl Unavailable {
             .filter_map(|target| target.resolution.as_ref());
         if let Some(error) = errors.next() {
             status.set_source(Arc::new(error.clone()));
+        } else if let Some(cause) = self.cause() {
+            status.set_source(Arc::new(cause));
         }
         status
+    }
+
+    fn cause(&self) -> Option<Disconnect> {
+        let subchannels = self.0.iter().flat_map(|target| &target.subchannels);
+        let causes = subchannels.filter_map(|it| it.status().cause.clone());
+        // Of causes of the same kind the first one is told.
+        causes.reduce(|first, other| match (&first, &other) {
+            (Disconnect::Tls { .. }, _) => first,
+            (_, Disconnect::Tls { .. }) => other,
+            _ => first,
+        })
     }
 }
 

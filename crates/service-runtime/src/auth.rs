@@ -23,6 +23,7 @@ pub mod jwt;
 pub mod layer;
 mod memory;
 pub mod policy;
+mod readiness;
 pub mod refusal;
 mod reload;
 
@@ -39,6 +40,7 @@ use serde::{Deserialize, Serialize};
 use self::basic::Basic;
 pub use self::caller::{Caller, Principal};
 use self::jwt::Jwt;
+pub use self::memory::NoRandomness;
 use self::policy::{Decision, Policy, PolicyError};
 use self::refusal::Refusal;
 pub use self::reload::FileError;
@@ -116,6 +118,12 @@ pub enum Error {
     /// See the source.
     #[error("the keys of the setting auth.jwt.jwks cannot be used")]
     Keys(#[source] FileError),
+    /// The URL is one that must not be used.
+    #[error("the keys of the setting auth.jwt.jwks_url may not be fetched from there")]
+    KeysUrl,
+    /// See there.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
     /// See the source.
     #[error("the policy of the setting auth.policy cannot be used")]
     Policy(#[source] FileError),
@@ -222,9 +230,7 @@ impl Config {
             .iter()
             .map(|kind| match kind {
                 Kind::Mtls => Ok(Authenticator::Mtls),
-                Kind::Jwt => Jwt::start(&self.jwt)
-                    .map(Authenticator::Jwt)
-                    .map_err(Error::Keys),
+                Kind::Jwt => Jwt::start(&self.jwt).map(Authenticator::Jwt),
                 Kind::Basic => Basic::start(&self.basic)
                     .map(Authenticator::Basic)
                     .map_err(Error::Passwords),
@@ -308,6 +314,11 @@ impl Inner {
     fn check(&self, call: &request::Parts) -> Verdict {
         if is_open(call.uri.path(), self.open_reflection) {
             return Verdict::Open;
+        }
+        // RFC 9110, section 5.3: it is no list. Of two, whoever is in between may have read the other.
+        if call.headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
+            let cause = "more than one header authorization";
+            return Verdict::Refused(None, Refusal::Invalid(cause));
         }
         let now = Timestamp::now();
         for authenticator in &self.authenticators {

@@ -4,7 +4,8 @@
 //! Whoever asks for more gets `RESOURCE_EXHAUSTED` with `RetryInfo`, before memory grows; [`Limits::hits`]
 //! counts by which limit, and `/metrics` shows it. A caller is who its credentials say; without credentials it is the peer's IP
 //! address (the first 64 bits of an IPv6 one, since a host has all of them to itself). Health checks
-//! are exempt: a busy replica is not a dead one.
+//! are exempt: a busy replica is not a dead one. Health watches last, and anybody can open them: they
+//! are counted apart, by the same numbers, so that they take no call's place and not all of the memory.
 //!
 //! The other limits are where the resource is: connections, handshakes, streams and header lists in
 //! [`crate::server`], and password checks in [`crate::auth::basic`].
@@ -14,6 +15,7 @@ mod deadline;
 pub mod layer;
 mod messages;
 mod metrics;
+mod running;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -28,7 +30,8 @@ use serde::{Deserialize, Serialize};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use self::callers::{Callers, Usage};
+use self::callers::Callers;
+use self::running::Usage;
 use crate::auth::{HEALTH, refusal};
 use crate::methods::Method;
 use crate::settings::Violations;
@@ -43,7 +46,8 @@ pub struct Config {
     /// How many calls run at the same time. A waiting call holds some 10 KiB, so that 10,000 of them
     /// stay in 100 MiB.
     pub max_concurrent_calls: usize,
-    /// How many of them one caller may have: a quarter, so that none takes all places.
+    /// How many of them one caller may have: a quarter, so that none takes all places. Health watches
+    /// are counted apart, by this number and the one above.
     pub max_concurrent_calls_per_caller: usize,
     /// How many calls a second one caller may begin, in the long run. No limit by default: behind a
     /// proxy all callers without credentials have one address, and only the operator knows.
@@ -88,6 +92,8 @@ struct Inner {
     /// The paths of the methods with streams.
     streams: HashSet<String>,
     running: AtomicUsize,
+    /// The health watches that run.
+    watches: AtomicUsize,
     callers: Callers,
     hits: [AtomicU64; Limit::ALL.len()],
 }
@@ -98,8 +104,11 @@ struct Place {
     _usage: Option<Usage>,
 }
 
-/// One of the calls that run.
-struct Running(Arc<Inner>);
+/// One of the calls that run, or of the health watches.
+struct Running {
+    inner: Arc<Inner>,
+    is_watch: bool,
+}
 
 /// When callers may come again for whom there was no place.
 const SOON: Duration = Duration::from_secs(1);
@@ -140,6 +149,7 @@ impl Config {
             config: self.clone(),
             streams: streams.map(|method| method.path.clone()).collect(),
             running: AtomicUsize::new(0),
+            watches: AtomicUsize::new(0),
             callers: Callers::new(self),
             hits: Default::default(),
         })))
@@ -260,10 +270,12 @@ impl Limits {
     /// A place for a call, `None` where no limit applies.
     fn admit(&self, call: &request::Parts) -> Result<Option<Place>, (Limit, Status)> {
         match &self.0 {
-            Some(inner) if !call.uri.path().starts_with(HEALTH) => {
-                Inner::admit(inner, call).map(Some)
-            }
-            _ => Ok(None),
+            Some(inner) => match call.uri.path().strip_prefix(HEALTH) {
+                None => Inner::admit(inner, call, false).map(Some),
+                Some("Watch") => Inner::admit(inner, call, true).map(Some),
+                Some(_) => Ok(None),
+            },
+            None => Ok(None),
         }
     }
 }
@@ -271,16 +283,28 @@ impl Limits {
 // === impl Inner ===
 
 impl Inner {
-    fn admit(this: &Arc<Self>, call: &request::Parts) -> Result<Place, (Limit, Status)> {
+    fn admit(
+        this: &Arc<Self>,
+        call: &request::Parts,
+        is_watch: bool,
+    ) -> Result<Place, (Limit, Status)> {
         let most = this.config.max_concurrent_calls;
         // It is given back by its drop, also when a limit refuses the call.
-        let before = this.running.fetch_add(1, Ordering::Relaxed);
-        let running = Running(this.clone());
+        let running = Running {
+            inner: this.clone(),
+            is_watch,
+        };
+        let before = running.count().fetch_add(1, Ordering::Relaxed);
         if most > 0 && before >= most {
             let limit = Limit::ConcurrentCalls;
             return Err((limit, this.hit(limit, SOON)));
         }
-        match this.callers.admit(call) {
+        let usage = if is_watch {
+            this.callers.admit_watch(call)
+        } else {
+            this.callers.admit(call)
+        };
+        match usage {
             Ok(usage) => Ok(Place {
                 running,
                 _usage: usage,
@@ -315,8 +339,27 @@ impl fmt::Debug for Inner {
 
 // === impl Running ===
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
+impl Running {
+    fn count(&self) -> &AtomicUsize {
+        if self.is_watch {
+            &self.inner.watches
+        } else {
+            &self.inner.running
+        }
+    }
+
+    /// How long the call may take; watches of health last as long as their clients want.
+    fn longest(&self, path: &str) -> Option<Duration> {
+        let longest = self.inner.longest(path);
+        longest.filter(|_| !self.is_watch)
     }
 }
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.count().fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -24,14 +24,16 @@ pub mod metrics;
 pub mod peer;
 mod reload;
 pub mod server;
+mod trust_domain;
 #[cfg(feature = "workload-api")]
 mod workload;
 
+use std::path::Path;
 use std::sync::Arc;
 
-use rustls::SupportedProtocolVersion;
 use rustls::crypto::CryptoProvider;
 use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, SupportedProtocolVersion};
 use serde::{Deserialize, Serialize};
 
 pub use self::files::FileError;
@@ -56,6 +58,11 @@ pub enum MinimumVersion {
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// The authorities in a PEM file, as they are now.
+pub(crate) fn roots(path: &Path) -> Result<RootCertStore, FileError> {
+    files::Contents::read(path)?.roots()
 }
 
 /// Makes it the one of dependencies that name none. For `main`, once, before anything else.

@@ -27,8 +27,8 @@ pub(super) struct Session {
 
 impl Session {
     /// Opens the channel; nothing is sent yet.
-    pub(super) fn open(settings: Settings, format: Format) -> Result<Self, Error> {
-        let channel = connect(&settings).map_err(|source| Error::Channel {
+    pub(super) async fn open(settings: Settings, format: Format) -> Result<Self, Error> {
+        let channel = connect(&settings).await.map_err(|source| Error::Channel {
             target: settings.target.clone(),
             source,
         })?;

@@ -34,14 +34,14 @@ struct Files {
     folder: tempfile::TempDir,
 }
 
-fn hash(password: &str) -> String {
+pub(crate) fn hash(password: &str) -> String {
     let params = Params::new(Params::MIN_M_COST, 1, 1, None).unwrap();
     let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let hash = argon.hash_password_with_salt(password.as_bytes(), b"0123456789abcdef");
     hash.unwrap().to_string()
 }
 
-fn policy(readers: &[&str], writers: &[&str]) -> String {
+pub(crate) fn policy(readers: &[&str], writers: &[&str]) -> String {
     let mut text = "[methods]\n".to_owned();
     for (methods, permission) in [(&READING[..], "users.read"), (&WRITING[..], "users.write")] {
         for method in methods {
@@ -69,7 +69,7 @@ fn by<T>(name: &str, password: &str, message: T) -> Request<T> {
     request
 }
 
-fn reason(status: &Status) -> String {
+pub(crate) fn reason(status: &Status) -> String {
     let details = status.get_details_error_info();
     details.expect("a refusal must have ErrorInfo").reason
 }
@@ -152,6 +152,35 @@ async fn callers_may_do_what_the_policy_says_and_nothing_else() {
         .create_user(by("writer", "w-secret", creation("Ada", "ada@example.com")))
         .await
         .unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn credentials_that_are_there_twice_are_refused_even_if_one_is_good() {
+    let files = Files::new();
+    let server = Running::start(files.settings()).await;
+    let mut client = server.client().await;
+    let list = v1::ListUsersRequest::default;
+    for (name, second) in [
+        ("authorization", "Basic bm9ib2R5Om5vYm9keQ=="),
+        ("authorization", "Bearer nobody"),
+        ("username", "nobody"),
+        ("password", "nobody"),
+    ] {
+        let mut request = if name == "authorization" {
+            by("reader", "r-secret", list())
+        } else {
+            let mut request = Request::new(list());
+            let metadata = request.metadata_mut();
+            metadata.insert("username", "reader".parse().unwrap());
+            metadata.insert("password", "r-secret".parse().unwrap());
+            request
+        };
+        request.metadata_mut().append(name, second.parse().unwrap());
+        let status = client.list_users(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unauthenticated, "{name}");
+        assert_eq!(reason(&status), refusal::reason::CREDENTIALS_INVALID);
+    }
     server.stop().await;
 }
 
@@ -246,7 +275,8 @@ fn config(files: &Files, more: &str) -> std::path::PathBuf {
          algorithms = [\"HS256\"]\n"
     );
     std::fs::write(files.path("config.toml"), text).unwrap();
-    let key = "{\"keys\":[{\"kty\":\"oct\",\"k\":\"cGxhbnRlZC1zaWduaW5nLXNlY3JldC0wMTIz\"}]}";
+    let key =
+        "{\"keys\":[{\"kty\":\"oct\",\"k\":\"cGxhbnRlZC1zaWduaW5nLXNlY3JldC0wMTIzNDU2Nzg5\"}]}";
     std::fs::write(files.path("jwks"), key).unwrap();
     files.path("config.toml")
 }
@@ -301,9 +331,10 @@ fn settings_that_leave_the_door_open_by_mistake_are_refused() {
 /// What is planted here must be nowhere to be seen, however much is logged.
 #[tokio::test]
 async fn no_secret_is_printed_or_logged() {
-    const PLANTED: [&str; 6] = [
+    const PLANTED: [&str; 7] = [
         "planted-password",
         "planted-token",
+        "planted-second-token",
         "planted-guess",
         // What the others look like on the wire and in files.
         "cGxhbnRlZC1zaWduaW5nLXNlY3JldC0wMTIz",
@@ -357,6 +388,8 @@ async fn no_secret_is_printed_or_logged() {
     request
         .metadata_mut()
         .insert("authorization", token.parse().unwrap());
+    let second = "Bearer planted-second-token".parse().unwrap();
+    request.metadata_mut().append("authorization", second);
     write!(told, "{:?}", client.list_users(request).await.unwrap_err()).unwrap();
     let mut request = Request::new(list());
     request

@@ -36,7 +36,7 @@ impl Render {
         let documents: Vec<Value> =
             serde_saphyr::from_multiple(yaml).map_err(|source| NotYaml {
                 name: name.to_owned(),
-                source: Box::new(source),
+                source: source.into(),
             })?;
         Ok(Self {
             name: name.to_owned(),

@@ -102,13 +102,12 @@ fn is_foreign(path: &Path, name: &str) -> bool {
     FOREIGN.contains(&name) && (name != "target" || path.join("CACHEDIR.TAG").exists())
 }
 
-// === impl File ===
-
 impl File {
     /// Whether its name has this extension.
     fn is(&self, extension: &str) -> bool {
-        let path = Path::new(&self.path);
-        path.extension().is_some_and(|it| it == extension)
+        Path::new(&self.path)
+            .extension()
+            .is_some_and(|it| it == extension)
     }
 }
 

@@ -214,28 +214,6 @@ fn certificates(root: &Path) -> Result<(), Error> {
     certs::make(&folder, CERTIFIED).map_err(Error::Certificates)
 }
 
-/// Adds the components of the kustomization in a folder, and of those that it names.
-fn collect(folder: &Path, found: &mut BTreeSet<String>) -> Result<(), Error> {
-    let kustomization = read(&folder.join(KUSTOMIZATION))?;
-    for field in ["/resources", "/components"] {
-        for entry in list(&kustomization, field).iter().filter_map(Value::as_str) {
-            let Ok(path) = folder.join(entry).canonicalize() else {
-                // Neither a file nor a folder: kustomize says it better than we could.
-                continue;
-            };
-            if !path.is_dir() {
-                continue;
-            }
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if path.parent().is_some_and(|it| it.ends_with(COMPONENTS)) {
-                found.insert(name.into_owned());
-            }
-            collect(&path, found)?;
-        }
-    }
-    Ok(())
-}
-
 /// Does what an operator would do with an editor.
 fn extend(kustomization: &mut Value, plan: &Plan) {
     let up = "../".repeat(plan.overlay.split('/').count() + 1);
@@ -296,6 +274,28 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
             copy(&from, &to)?;
         } else {
             fs::copy(&from, &to).map_err(writing(&to))?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds the components that the kustomization of a folder names, and those of what it names.
+fn collect(folder: &Path, found: &mut BTreeSet<String>) -> Result<(), Error> {
+    let kustomization = read(&folder.join(KUSTOMIZATION))?;
+    for field in ["/resources", "/components"] {
+        for entry in list(&kustomization, field).iter().filter_map(Value::as_str) {
+            let Ok(path) = folder.join(entry).canonicalize() else {
+                // Neither a file nor a folder: kustomize says it better than we could.
+                continue;
+            };
+            if !path.is_dir() {
+                continue;
+            }
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if path.parent().is_some_and(|it| it.ends_with(COMPONENTS)) {
+                found.insert(name.into_owned());
+            }
+            collect(&path, found)?;
         }
     }
     Ok(())

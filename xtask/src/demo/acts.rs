@@ -49,7 +49,7 @@ pub(crate) async fn play(
     for index in 0..3 {
         screen.say(&format!("replica {} is ready", stage.address(index)));
     }
-    let id = any_id(&stage.to_one_address()?, CALL_TIMEOUT)
+    let id = any_id(&stage.to_one_address().await?, CALL_TIMEOUT)
         .await
         .map_err(Error::Prepare)?;
     let mut scene = Scene {

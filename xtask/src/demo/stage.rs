@@ -102,8 +102,8 @@ impl Stage {
     }
 
     /// A channel to one address only, as a client behind a ClusterIP has it.
-    pub(crate) fn to_one_address(&self) -> Result<Channel, Error> {
-        channel(format!("ipv4:{}", self.address(0)))
+    pub(crate) async fn to_one_address(&self) -> Result<Channel, Error> {
+        channel(format!("ipv4:{}", self.address(0))).await
     }
 
     /// The target of the headless name.
@@ -112,8 +112,8 @@ impl Stage {
     }
 
     /// A channel to every replica behind the headless name.
-    pub(crate) fn to_headless_name(&self) -> Result<Channel, Error> {
-        channel(self.headless_target())
+    pub(crate) async fn to_headless_name(&self) -> Result<Channel, Error> {
+        channel(self.headless_target()).await
     }
 
     /// Waits until the channel is connected to all replicas and to nothing else: an even spread can
@@ -159,12 +159,12 @@ impl Stage {
 }
 
 /// The client's own channel, with its own defaults.
-fn channel(target: String) -> Result<Channel, Error> {
+async fn channel(target: String) -> Result<Channel, Error> {
     let settings = Settings {
         target,
         ..Settings::default()
     };
-    connect(&settings).map_err(Error::Channel)
+    connect(&settings).await.map_err(Error::Channel)
 }
 
 fn is_ready(channel: &Channel, expected: usize) -> bool {

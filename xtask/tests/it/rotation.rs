@@ -101,7 +101,7 @@ fn client(server: &Running, dir: &Path) -> Settings {
 }
 
 async fn calls(settings: Settings, limit: Limit, cancel: &CancellationToken) -> Report {
-    let channel = connect(&settings).unwrap();
+    let channel = connect(&settings).await.unwrap();
     let plan = Plan {
         workers: NonZeroUsize::new(4).unwrap(),
         limit,

@@ -178,6 +178,10 @@ impl Credentials {
         }
         let name = headers.get(USERNAME)?;
         let password = headers.get(PASSWORD)?;
+        let several = |name| headers.get_all(name).iter().count() > 1;
+        if several(USERNAME) || several(PASSWORD) {
+            return Some(Err(Refusal::Invalid("more than one name or password")));
+        }
         let (Ok(name), Ok(password)) = (name.to_str(), std::str::from_utf8(password.as_bytes()))
         else {
             return Some(Err(Refusal::Invalid("name or password is not a text")));

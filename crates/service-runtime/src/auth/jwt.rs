@@ -1,6 +1,9 @@
 //! JSON Web Tokens (RFC 7519) as bearers: `authorization: Bearer …` (RFC 6750).
 
+pub mod fetch;
 mod keys;
+pub(super) mod published;
+mod schedule;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -8,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::Guard;
 use http::HeaderMap;
 use jiff::Timestamp;
 use jsonwebtoken::errors::ErrorKind;
@@ -15,12 +19,16 @@ use jsonwebtoken::{Algorithm as JwtAlgorithm, Validation, decode, decode_header}
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use zeroize::Zeroizing;
+
+use self::fetch::Fetcher;
 pub use self::keys::KeysError;
 use self::keys::{Keys, Reader};
+use self::published::Published;
 use super::caller::{Caller, Principal};
 use super::refusal::{Cause, Refusal};
-use super::reload::{FileError, Reloaded};
-use super::{Checked, LONGEST_CREDENTIALS, scheme};
+use super::reload::Reloaded;
+use super::{Checked, Error, LONGEST_CREDENTIALS, scheme};
 use crate::settings::Violations;
 
 /// Which tokens are accepted.
@@ -28,8 +36,13 @@ use crate::settings::Violations;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The file with the keys of the issuer, a JSON Web Key Set (RFC 7517). It is read again when it
-    /// changes.
+    /// changes. Either this or `jwks_url`.
     pub jwks: PathBuf,
+    /// Where the issuer publishes its key set, by HTTPS. It is fetched again and again. Plain HTTP is
+    /// for this host alone, unless `fetch.insecure_plaintext` says otherwise.
+    pub jwks_url: String,
+    /// How it is fetched.
+    pub fetch: fetch::Config,
     /// The `iss` that a token must have.
     pub issuer: String,
     /// The `aud` that a token must have, alone or among others: this service's name.
@@ -64,18 +77,56 @@ pub enum Algorithm {
 /// Verifies tokens.
 #[derive(Clone)]
 pub(super) struct Jwt {
-    keys: Arc<Reloaded<Keys>>,
+    keys: Source,
     validation: Arc<Validation>,
 }
 
+/// Where the keys come from.
+#[derive(Clone)]
+enum Source {
+    File(Arc<Reloaded<Keys>>),
+    Url(Published),
+}
+
+/// Why a token is not accepted.
+enum Rejected {
+    /// It is not worth a second look.
+    For(Cause),
+    /// Its key is not there; a newer set may have it.
+    UnknownKey,
+}
+
 type Claims = BTreeMap<String, Value>;
+
+/// For the log.
+const NO_KEY: Cause = "no key fits kid and alg";
 
 // === impl Config ===
 
 impl Config {
     pub(super) fn validate(&self, violations: &mut Violations) {
-        let given = !self.jwks.as_os_str().is_empty();
-        violations.expect(given, "jwks", "the path of a JSON Web Key Set");
+        let file = !self.jwks.as_os_str().is_empty();
+        let url = !self.jwks_url.is_empty();
+        violations.expect(
+            file != url,
+            "jwks",
+            "the path of a JSON Web Key Set, or else jwks_url, and not both",
+        );
+        if url {
+            let accepted = fetch::accepted(&self.jwks_url, self.fetch.insecure_plaintext);
+            violations.expect(
+                accepted.is_some(),
+                "jwks_url",
+                "https://HOST/… without a name, a password or a fragment; http:// only for this host, \
+                 or with fetch.insecure_plaintext",
+            );
+            violations.expect(
+                !self.algorithms.contains(&Algorithm::Hs256),
+                "algorithms",
+                "no HS256, since a secret that is published is none",
+            );
+            violations.section("fetch", |it| self.fetch.validate(it));
+        }
         violations.expect(!self.issuer.is_empty(), "issuer", "the iss of the tokens");
         violations.expect(
             !self.audience.is_empty(),
@@ -99,6 +150,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             jwks: PathBuf::new(),
+            jwks_url: String::new(),
+            fetch: fetch::Config::default(),
             issuer: String::new(),
             audience: String::new(),
             algorithms: vec![Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256],
@@ -124,7 +177,7 @@ impl From<Algorithm> for JwtAlgorithm {
 // === impl Jwt ===
 
 impl Jwt {
-    pub(super) fn start(config: &Config) -> Result<Self, FileError> {
+    pub(super) fn start(config: &Config) -> Result<Self, Error> {
         verify::install();
         let reader = Reader {
             algorithms: config.algorithms.clone(),
@@ -138,12 +191,21 @@ impl Jwt {
         validation.validate_nbf = true;
         validation.leeway = config.leeway.as_secs();
         Ok(Self {
-            keys: Arc::new(Reloaded::start("token keys", &config.jwks, reader)?),
+            keys: Source::start(config, reader)?,
             validation: Arc::new(validation),
         })
     }
 
-    /// Looks whether the call has a token, and verifies it: at most a tenth of a millisecond.
+    /// How it is with keys that are published; `None` when they come from a file.
+    pub(super) fn published(&self) -> Option<Published> {
+        match &self.keys {
+            Source::File(_) => None,
+            Source::Url(published) => Some(published.clone()),
+        }
+    }
+
+    /// Looks whether the call has a token, and verifies it: at most a tenth of a millisecond, unless a
+    /// newer set of keys has to be waited for.
     pub(super) fn check(&self, headers: &HeaderMap, now: Timestamp) -> Checked {
         let Some(token) = scheme(headers, "bearer") else {
             return Checked::NotMine;
@@ -151,33 +213,102 @@ impl Jwt {
         if token.len() > LONGEST_CREDENTIALS {
             return Checked::Refused(Refusal::Invalid("the token is too long"));
         }
-        let keys = self.keys.current();
-        let mark = keys.memory.mark(&[token]);
-        if let Some(caller) = keys.memory.recall(&mark, now) {
-            return Checked::Known(caller);
-        }
-        match self.verify(&keys, token) {
-            Ok((caller, expiry)) => {
-                keys.memory.remember(&mark, caller.clone(), expiry);
-                Checked::Known(caller)
-            }
-            Err(cause) => Checked::Refused(Refusal::Invalid(cause)),
+        match self.recall_or_verify(token, now) {
+            Ok(caller) => Checked::Known(caller),
+            Err(Rejected::For(cause)) => Checked::Refused(Refusal::Invalid(cause)),
+            Err(Rejected::UnknownKey) => match &self.keys {
+                Source::Url(published) => self.clone().wait_for_key(published, token),
+                Source::File(_) => Checked::Refused(Refusal::Invalid(NO_KEY)),
+            },
         }
     }
 
-    fn verify(&self, keys: &Keys, token: &[u8]) -> Result<(Caller, Timestamp), Cause> {
+    fn wait_for_key(self, published: &Published, token: &[u8]) -> Checked {
+        let Some(newer) = published.newer() else {
+            return Checked::Refused(self.without_key());
+        };
+        let token = Zeroizing::new(token.to_vec());
+        Checked::Later(Box::pin(async move {
+            newer.await;
+            self.recall_or_verify(&token, Timestamp::now())
+                .map_err(|rejected| match rejected {
+                    Rejected::For(cause) => Refusal::Invalid(cause),
+                    Rejected::UnknownKey => self.without_key(),
+                })
+        }))
+    }
+
+    /// Nothing can be said of tokens while there are no keys at all.
+    fn without_key(&self) -> Refusal {
+        if self.keys.current().is_empty() {
+            Refusal::NoKeys
+        } else {
+            Refusal::Invalid(NO_KEY)
+        }
+    }
+
+    fn recall_or_verify(&self, token: &[u8], now: Timestamp) -> Result<Caller, Rejected> {
+        let keys = self.keys.current();
+        let mark = keys.memory.mark(&[token]);
+        if let Some(caller) = keys.memory.recall(&mark, now) {
+            return Ok(caller);
+        }
+        let (caller, expiry) = self.verify(&keys, token)?;
+        keys.memory.remember(&mark, caller.clone(), expiry);
+        Ok(caller)
+    }
+
+    fn verify(&self, keys: &Keys, token: &[u8]) -> Result<(Caller, Timestamp), Rejected> {
         let header = decode_header(token).map_err(|error| cause(error.kind()))?;
         // RFC 7515, section 4.1.11: what is critical and not understood is refused.
         if header.crit.is_some() {
-            return Err("a critical header is not understood");
+            return Err(Rejected::For("a critical header is not understood"));
         }
-        let key = keys
-            .find(header.kid.as_deref(), header.alg)
-            .ok_or("no key fits kid and alg")?;
+        let kid = header.kid.as_deref();
+        let Some(key) = keys.find(kid, header.alg) else {
+            let unknown = keys.is_empty() || kid.is_some_and(|kid| !keys.knows(kid));
+            return Err(if unknown {
+                Rejected::UnknownKey
+            } else {
+                Rejected::For(NO_KEY)
+            });
+        };
         let mut validation = (*self.validation).clone();
         validation.algorithms = vec![header.alg];
         let token = decode::<Claims>(token, key, &validation).map_err(|it| cause(it.kind()))?;
-        caller(&token.claims)
+        Ok(caller(&token.claims)?)
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    fn start(config: &Config, reader: Reader) -> Result<Self, Error> {
+        if config.jwks_url.is_empty() {
+            let file = Reloaded::start("token keys", &config.jwks, reader);
+            return Ok(Self::File(Arc::new(file.map_err(Error::Keys)?)));
+        }
+        let url = fetch::accepted(&config.jwks_url, config.fetch.insecure_plaintext);
+        let fetcher = Fetcher {
+            url: url.ok_or(Error::KeysUrl)?,
+            config: config.fetch.clone(),
+        };
+        Ok(Self::Url(Published::start(fetcher, reader)?))
+    }
+
+    fn current(&self) -> Guard<Arc<Keys>> {
+        match self {
+            Self::File(file) => file.current(),
+            Self::Url(published) => published.current(),
+        }
+    }
+}
+
+// === impl Rejected ===
+
+impl From<Cause> for Rejected {
+    fn from(cause: Cause) -> Self {
+        Self::For(cause)
     }
 }
 

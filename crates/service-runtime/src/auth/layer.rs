@@ -50,8 +50,9 @@ pin_project! {
 
 /// Whatever prints a request from now on, the credentials are not in it.
 fn hide(headers: &mut HeaderMap) {
-    for name in [header::AUTHORIZATION.as_str(), basic::PASSWORD] {
-        if let Some(value) = headers.get_mut(name) {
+    // Each of several values, too.
+    for (name, value) in headers.iter_mut() {
+        if name == header::AUTHORIZATION || name == basic::PASSWORD {
             value.set_sensitive(true);
         }
     }

@@ -20,11 +20,13 @@ pub mod reason {
     pub const PERMISSION_MISSING: &str = "PERMISSION_MISSING";
     /// The policy says nothing about the method, so that nobody may call it.
     pub const METHOD_NOT_COVERED: &str = "METHOD_NOT_COVERED";
+    /// The keys of the tokens' issuer are not there yet; `RetryInfo` says when to try again.
+    pub const KEYS_UNAVAILABLE: &str = "KEYS_UNAVAILABLE";
     /// Too many passwords are being checked; `RetryInfo` says when to try again.
     pub const TOO_MANY_PASSWORD_CHECKS: &str = "TOO_MANY_PASSWORD_CHECKS";
 }
 
-/// When a caller may try again whose password could not be checked now.
+/// When a caller may try again whose credentials could not be checked now.
 const BUSY: Duration = Duration::from_secs(1);
 
 /// Why a call is not let in.
@@ -36,6 +38,8 @@ pub(crate) enum Refusal {
     Invalid(Cause),
     /// There are too many passwords to check.
     Busy,
+    /// The issuer's keys were never there, so that no token can be judged.
+    NoKeys,
     /// The permission that is missing.
     Permission(String),
     /// The policy says nothing about the method.
@@ -54,6 +58,7 @@ impl Refusal {
             Self::Missing => "no credentials",
             Self::Invalid(cause) => cause,
             Self::Busy => "too many passwords to check",
+            Self::NoKeys => "the keys of the issuer are not there",
             Self::Permission(_) => "a permission is missing",
             Self::NotCovered => "the policy does not cover the method",
         }
@@ -79,6 +84,14 @@ impl Refusal {
                     Code::ResourceExhausted,
                     reason::TOO_MANY_PASSWORD_CHECKS,
                     "too many passwords are being checked; try again".to_owned(),
+                )
+            }
+            Self::NoKeys => {
+                details.set_retry_info(Some(BUSY));
+                (
+                    Code::Unavailable,
+                    reason::KEYS_UNAVAILABLE,
+                    "tokens cannot be verified yet; try again, or another replica".to_owned(),
                 )
             }
             Self::Permission(permission) => {

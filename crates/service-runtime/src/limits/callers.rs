@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
@@ -11,35 +10,34 @@ use http::request;
 use moka::sync::Cache;
 use tonic::transport::server::TcpConnectInfo;
 
+use super::running::{PerCaller, Usage};
 use super::{Config, Limit, SOON};
 use crate::auth::Caller;
 
-/// The callers that called of late.
+/// The callers that called of late. Parts that no limit needs are `None`.
 pub(super) struct Callers {
-    /// `None` when no limit tells callers apart.
-    known: Option<Cache<Key, Arc<One>>>,
-    most: usize,
-    quota: Option<Quota>,
+    running: Option<Arc<PerCaller>>,
+    /// The health watches of callers, which are counted apart.
+    watches: Option<Arc<PerCaller>>,
+    rates: Option<Rates>,
+}
+
+/// How often callers began calls.
+struct Rates {
+    known: Cache<Key, Arc<DefaultDirectRateLimiter>>,
+    quota: Quota,
     clock: DefaultClock,
 }
 
-/// A call of a caller, while it runs.
-pub(super) struct Usage(Arc<One>);
-
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Key {
-    Caller(String),
+pub(super) enum Key {
+    Caller(Arc<str>),
     Address(IpAddr),
     /// Over something without addresses.
     Unknown,
 }
 
-struct One {
-    running: AtomicUsize,
-    rate: Option<DefaultDirectRateLimiter>,
-}
-
-/// After this time without a call a caller has nothing left to be remembered for.
+/// After this time without a call a caller has its whole rate again, whatever it is.
 const FORGOTTEN: Duration = Duration::from_mins(10);
 
 // === impl Callers ===
@@ -47,44 +45,61 @@ const FORGOTTEN: Duration = Duration::from_mins(10);
 impl Callers {
     pub(super) fn new(config: &Config) -> Self {
         let most = config.max_concurrent_calls_per_caller;
-        let quota = config.quota();
-        let known = (most > 0 || quota.is_some()).then(|| {
-            Cache::builder()
-                .max_capacity(config.max_callers)
-                .time_to_idle(FORGOTTEN)
-                .build()
-        });
+        let table = || (most > 0).then(|| Arc::new(PerCaller::new(most)));
         Self {
-            known,
-            most,
-            quota: quota.map(|(rate, burst)| Quota::per_second(rate).allow_burst(burst)),
-            clock: DefaultClock::default(),
+            running: table(),
+            watches: table(),
+            rates: config.quota().map(|(rate, burst)| Rates {
+                known: Cache::builder()
+                    .max_capacity(config.max_callers)
+                    .time_to_idle(FORGOTTEN)
+                    .build(),
+                quota: Quota::per_second(rate).allow_burst(burst),
+                clock: DefaultClock::default(),
+            }),
         }
     }
 
     /// A call's place among those of its caller; or the limit that is met, and when to come again.
     pub(super) fn admit(&self, call: &request::Parts) -> Result<Option<Usage>, (Limit, Duration)> {
-        let Some(known) = &self.known else {
+        if self.running.is_none() && self.rates.is_none() {
             return Ok(None);
-        };
-        let one = known.get_with(Key::of(call), || {
-            Arc::new(One {
-                running: AtomicUsize::new(0),
-                rate: self.quota.map(RateLimiter::direct),
-            })
-        });
-        let before = one.running.fetch_add(1, Ordering::Relaxed);
-        let usage = Usage(one);
-        if self.most > 0 && before >= self.most {
-            return Err((Limit::ConcurrentCallsPerCaller, SOON));
         }
-        if let Some(rate) = &usage.0.rate
-            && let Err(early) = rate.check()
-        {
-            let wait = early.wait_time_from(self.clock.now());
-            return Err((Limit::RatePerCaller, wait));
+        let key = Key::of(call);
+        let usage = place(self.running.as_ref(), &key)?;
+        if let Some(rates) = &self.rates {
+            let wait = rates.wait(&key);
+            wait.map_or(Ok(()), |wait| Err((Limit::RatePerCaller, wait)))?;
         }
+        Ok(usage)
+    }
+
+    /// The same for a health watch, which has no rate.
+    pub(super) fn admit_watch(
+        &self,
+        call: &request::Parts,
+    ) -> Result<Option<Usage>, (Limit, Duration)> {
+        place(self.watches.as_ref(), &Key::of(call))
+    }
+}
+
+fn place(table: Option<&Arc<PerCaller>>, key: &Key) -> Result<Option<Usage>, (Limit, Duration)> {
+    let Some(table) = table else { return Ok(None) };
+    let usage = PerCaller::admit(table, key);
+    usage.map_or(Err((Limit::ConcurrentCallsPerCaller, SOON)), |usage| {
         Ok(Some(usage))
+    })
+}
+
+// === impl Rates ===
+
+impl Rates {
+    /// How long the caller has to wait, if it called too often.
+    fn wait(&self, key: &Key) -> Option<Duration> {
+        let make = || Arc::new(RateLimiter::direct(self.quota));
+        let rate = self.known.get_with_by_ref(key, make);
+        let early = rate.check().err()?;
+        Some(early.wait_time_from(self.clock.now()))
     }
 }
 
@@ -93,7 +108,7 @@ impl Callers {
 impl Key {
     fn of(call: &request::Parts) -> Self {
         if let Some(caller) = call.extensions.get::<Caller>() {
-            return Self::Caller(caller.to_string());
+            return Self::Caller(caller.to_string().into());
         }
         let info = call.extensions.get::<TcpConnectInfo>();
         match info.and_then(TcpConnectInfo::remote_addr) {
@@ -111,14 +126,6 @@ fn network(address: IpAddr) -> IpAddr {
             Ipv6Addr::from_bits(bits).into()
         }
         v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
-// === impl Usage ===
-
-impl Drop for Usage {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

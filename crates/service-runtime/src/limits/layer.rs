@@ -181,7 +181,7 @@ impl Clock {
     /// The earlier one of the caller's deadline and the server's.
     fn of(call: &http::request::Parts, place: Option<&Place>) -> Self {
         let asked_for = deadline::asked_for(&call.headers);
-        let longest = place.and_then(|it| it.running.0.longest(call.uri.path()));
+        let longest = place.and_then(|it| it.running.longest(call.uri.path()));
         let is_ours = match (asked_for, longest) {
             (Some(asked_for), Some(longest)) => longest < asked_for,
             (asked_for, _) => asked_for.is_none(),
@@ -190,7 +190,7 @@ impl Clock {
         let at = time.and_then(|time| Instant::now().checked_add(time));
         Self {
             at,
-            limits: place.filter(|_| is_ours).map(|it| it.running.0.clone()),
+            limits: place.filter(|_| is_ours).map(|it| it.running.inner.clone()),
             sleep: at.map(sleep_until),
         }
     }

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
-use rustls::ClientConfig;
+use jiff::Timestamp;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, Serialize};
 
 use super::files::Contents;
 use super::reload::{LoadError, Loaded, Source};
+pub use super::server::IdentitySource;
 use super::{ALPN, MinimumVersion, Reloader, provider};
 use crate::settings::Violations;
 
@@ -16,6 +19,11 @@ use crate::settings::Violations;
 pub struct Config {
     /// Whether connections are made by TLS.
     pub enabled: bool,
+    /// Where this client's identity and the authorities come from: `"files"`, or `"spiffe"` for the
+    /// SPIFFE Workload API.
+    pub source: IdentitySource,
+    /// Where the Workload API is, as `unix:///PATH` or `tcp://ADDRESS:PORT`; for source `"spiffe"`.
+    pub spiffe_endpoint: String,
     /// The authorities that are trusted (PEM). There is no default: who calls a service of its own
     /// organisation trusts that organisation's authority and no other.
     pub ca: PathBuf,
@@ -29,16 +37,41 @@ pub struct Config {
     pub minimum_version: MinimumVersion,
 }
 
+/// A chain, until when it is valid, and its key.
+type Identity = (
+    Vec<CertificateDer<'static>>,
+    Timestamp,
+    PrivateKeyDer<'static>,
+);
+
 // === impl Config ===
 
 impl Config {
     /// Checks what the types cannot.
     pub fn validate(&self, violations: &mut Violations) {
         let given = |path: &PathBuf| !path.as_os_str().is_empty();
+        let spiffe = self.source == IdentitySource::Spiffe;
         violations.expect(
-            !self.enabled || given(&self.ca),
+            !self.enabled || spiffe || given(&self.ca),
             "ca",
             "the path of a PEM file, since TLS is enabled",
+        );
+        for (path, name) in [(&self.ca, "ca"), (&self.certificate, "certificate")] {
+            violations.expect(
+                !spiffe || !given(path),
+                name,
+                "nothing, since source is \"spiffe\"",
+            );
+        }
+        violations.expect(
+            !spiffe || cfg!(feature = "workload-api"),
+            "source",
+            "\"files\", since this program was built without the feature workload-api",
+        );
+        violations.expect(
+            !(spiffe && self.enabled && self.spiffe_endpoint.is_empty()),
+            "spiffe_endpoint",
+            "unix:///PATH of the Workload API, since source is \"spiffe\"",
         );
         violations.expect(
             given(&self.certificate) == given(&self.private_key),
@@ -49,7 +82,8 @@ impl Config {
             },
             "the path of a PEM file, since a certificate and its key belong together",
         );
-        let unused = given(&self.ca) || given(&self.certificate) || !self.server_name.is_empty();
+        let unused =
+            spiffe || given(&self.ca) || given(&self.certificate) || !self.server_name.is_empty();
         violations.expect(
             self.enabled || !unused,
             "enabled",
@@ -57,16 +91,59 @@ impl Config {
         );
     }
 
+    /// Waits for the identity and the authorities, wherever they come from; `None` for plaintext. They
+    /// are replaced whenever their source replaces them. Cancel-safe.
+    ///
+    /// # Errors
+    /// When a file cannot be used, or the Workload API gives nothing within half a minute.
+    pub async fn identity(&self) -> Result<Option<Reloader<ClientConfig>>, LoadError> {
+        #[cfg(feature = "workload-api")]
+        if self.enabled && self.source == IdentitySource::Spiffe {
+            return super::workload::client(self.clone()).await.map(Some);
+        }
+        std::future::ready(self.load()).await
+    }
+
     /// Reads the files, and again whenever they change; `None` for plaintext. Must be called on a
     /// tokio runtime.
     ///
     /// # Errors
-    /// When a file cannot be used.
+    /// When a file cannot be used, or the identity comes from elsewhere.
     pub fn load(&self) -> Result<Option<Reloader<ClientConfig>>, LoadError> {
         if !self.enabled {
             return Ok(None);
         }
+        if self.source != IdentitySource::Files {
+            return Err(LoadError::NotFiles);
+        }
         Reloader::start("tls", self.clone()).map(Some)
+    }
+}
+
+impl Config {
+    pub(super) fn assemble(
+        &self,
+        authorities: RootCertStore,
+        identity: Option<Identity>,
+    ) -> Result<Loaded<ClientConfig>, LoadError> {
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(self.minimum_version.versions())
+            .map_err(LoadError::Rejected)?
+            .with_root_certificates(authorities);
+        let (mut config, not_after) = match identity {
+            Some((chain, not_after, key)) => {
+                let config = builder
+                    .with_client_auth_cert(chain, key)
+                    .map_err(LoadError::Rejected)?;
+                (config, Some(not_after))
+            }
+            None => (builder.with_no_client_auth(), None),
+        };
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        Ok(Loaded {
+            value: config,
+            not_after,
+        })
     }
 }
 
@@ -85,24 +162,13 @@ impl Source for Config {
         let [authorities, identity @ ..] = files else {
             return Err(LoadError::Incomplete);
         };
-        let builder = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(self.minimum_version.versions())
-            .map_err(LoadError::Rejected)?
-            .with_root_certificates(authorities.roots()?);
-        let (mut config, not_after) = match identity {
+        let identity = match identity {
             [chain, key] => {
                 let (certificates, not_after) = chain.identity()?;
-                let config = builder
-                    .with_client_auth_cert(certificates, key.private_key()?)
-                    .map_err(LoadError::Rejected)?;
-                (config, Some(not_after))
+                Some((certificates, not_after, key.private_key()?))
             }
-            _ => (builder.with_no_client_auth(), None),
+            _ => None,
         };
-        config.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(Loaded {
-            value: config,
-            not_after,
-        })
+        self.assemble(authorities.roots()?, identity)
     }
 }

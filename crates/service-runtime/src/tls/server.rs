@@ -9,9 +9,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
+use spiffe::TrustDomain;
 
 use super::files::Contents;
 use super::reload::{LoadError, Loaded, Source};
+use super::trust_domain::OfTrustDomain;
 use super::{ALPN, MinimumVersion, Reloader, provider};
 use crate::settings::Violations;
 
@@ -67,6 +69,8 @@ pub(super) struct Material {
     pub(super) key: PrivateKeyDer<'static>,
     /// Whose clients are let in; `None` asks them for nothing.
     pub(super) authorities: Option<RootCertStore>,
+    /// The trust domain that they vouch for; `None` where they may vouch for any name.
+    pub(super) trust_domain: Option<TrustDomain>,
 }
 
 // === impl Config ===
@@ -123,7 +127,7 @@ impl Config {
     pub async fn identity(&self) -> Result<Option<Reloader<ServerConfig>>, LoadError> {
         #[cfg(feature = "workload-api")]
         if self.mode != Mode::Off && self.source == IdentitySource::Spiffe {
-            return super::workload::start(self.clone()).await.map(Some);
+            return super::workload::server(self.clone()).await.map(Some);
         }
         std::future::ready(self.load()).await
     }
@@ -166,7 +170,14 @@ impl Config {
             Some(roots) => {
                 let verifier =
                     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
-                builder.with_client_cert_verifier(verifier.build().map_err(LoadError::Verifier)?)
+                let verifier = verifier.build().map_err(LoadError::Verifier)?;
+                builder.with_client_cert_verifier(match material.trust_domain {
+                    None => verifier,
+                    Some(domain) => Arc::new(OfTrustDomain {
+                        chain: verifier,
+                        domain,
+                    }),
+                })
             }
         };
         let mut config = builder
@@ -209,6 +220,7 @@ impl Source for Config {
             not_after,
             key: key.private_key()?,
             authorities: authorities.first().map(Contents::roots).transpose()?,
+            trust_domain: None,
         })
     }
 }

@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use crate::check::finding::Examination;
 use crate::check::object::{Labels, Object, labels, list, matches, show, text};
-use crate::check::pod::Pod;
 use crate::check::render::Render;
 
 const NETWORKING: &str = "networking.istio.io";
@@ -45,7 +44,11 @@ fn destination_rule(examination: &mut Examination, render: &Render, rule: &Objec
     let Some(service) = render.service(host, rule.namespace()) else {
         return;
     };
-    let pods: Vec<Labels> = render.behind(service).iter().map(Pod::labels).collect();
+    let pods: Vec<Labels> = render
+        .behind(service)
+        .iter()
+        .map(super::super::pod::Pod::labels)
+        .collect();
     for (index, subset) in rule.list("/spec/subsets").iter().enumerate() {
         let selector = subset.get("labels").map(labels).unwrap_or_default();
         examination.expect(

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
-use jsonwebtoken::{Algorithm as JwtAlgorithm, DecodingKey};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyOperations, PublicKeyUse,
+};
+use jsonwebtoken::{Algorithm as JwtAlgorithm, DecodingKey, DecodingKeyKind};
 
 use super::super::memory::{Memory, NoRandomness};
 use super::super::reload::Parse;
@@ -51,6 +53,9 @@ struct Key {
     verifies: DecodingKey,
 }
 
+/// The shortest secret of HS256, in bytes.
+const SHORTEST_SECRET: usize = 32;
+
 /// How long a token is remembered at the most; its `exp` is checked besides.
 const LONGEST: Duration = Duration::from_hours(1);
 
@@ -67,6 +72,16 @@ impl Keys {
             .filter(|key| key.algorithm == algorithm && (id.is_none() || key.id.as_deref() == id));
         let found = fitting.next()?;
         fitting.next().is_none().then_some(&found.verifies)
+    }
+
+    /// Whether there are none, because none were there yet: a set without keys is never used.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Whether a key has this id.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.keys.iter().any(|key| key.id.as_deref() == Some(id))
     }
 }
 
@@ -102,6 +117,14 @@ impl Parse for Reader {
 }
 
 impl Reader {
+    /// No keys, before the first ones are there.
+    pub(super) fn none(&self) -> Result<Keys, NoRandomness> {
+        Ok(Keys {
+            keys: Vec::new(),
+            memory: Memory::new(self.remember, LONGEST)?,
+        })
+    }
+
     fn usable(&self, jwk: &Jwk) -> Option<Key> {
         let algorithm = match &jwk.algorithm {
             AlgorithmParameters::OctetKeyPair(it) if it.curve == EllipticCurve::Ed25519 => {
@@ -120,13 +143,27 @@ impl Reader {
             .common
             .key_algorithm
             .is_none_or(|it| JwtAlgorithm::try_from(it).ok() == Some(algorithm.into()));
-        if !self.algorithms.contains(&algorithm) || !for_signatures || !algorithm_fits {
+        let operations = jwk.common.key_operations.as_ref();
+        let for_verifying = operations.is_none_or(|it| it.contains(&KeyOperations::Verify));
+        if !self.algorithms.contains(&algorithm)
+            || !for_signatures
+            || !for_verifying
+            || !algorithm_fits
+        {
+            return None;
+        }
+        let verifies = DecodingKey::from_jwk(jwk).ok()?;
+        // RFC 7518, section 3.2: a shorter secret can be guessed, and an empty one is everybody's.
+        if let (Algorithm::Hs256, DecodingKeyKind::SecretOrDer(secret)) =
+            (algorithm, verifies.kind())
+            && secret.len() < SHORTEST_SECRET
+        {
             return None;
         }
         Some(Key {
             id: jwk.common.key_id.clone(),
             algorithm: algorithm.into(),
-            verifies: DecodingKey::from_jwk(jwk).ok()?,
+            verifies,
         })
     }
 }

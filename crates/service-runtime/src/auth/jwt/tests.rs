@@ -22,7 +22,7 @@ const RSA_MODULUS: &str = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26
 const SECRET: &[u8] = b"a secret of thirty-two bytes, or";
 
 /// An issuer with a key of each kind, but the private one of RSA.
-struct Issuer {
+pub(super) struct Issuer {
     ed25519: Ed25519KeyPair,
     p256: EcdsaKeyPair,
 }
@@ -35,7 +35,7 @@ fn now() -> i64 {
     Timestamp::now().as_second()
 }
 
-fn claims() -> Value {
+pub(super) fn claims() -> Value {
     json!({ "iss": "issuer", "aud": ["other", "this"], "sub": "job-7", "exp": now() + 600,
         "scope": "read write", "groups": ["a", 1, "b"], "level": 3 })
 }
@@ -86,7 +86,7 @@ fn refused(jwt: &Jwt, token: &str) -> Cause {
 // === impl Issuer ===
 
 impl Issuer {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let random = SystemRandom::new();
         let ed25519 = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
         let p256 = &ECDSA_P256_SHA256_FIXED_SIGNING;
@@ -97,7 +97,7 @@ impl Issuer {
         }
     }
 
-    fn jwks(&self) -> Value {
+    pub(super) fn jwks(&self) -> Value {
         let point = self.p256.public_key().as_ref();
         json!({ "keys": [
             { "kid": "ed", "kty": "OKP", "crv": "Ed25519", "x": encode(self.ed25519.public_key()) },
@@ -110,7 +110,7 @@ impl Issuer {
         ] })
     }
 
-    fn sign(&self, header: &Value, claims: &Value) -> String {
+    pub(super) fn sign(&self, header: &Value, claims: &Value) -> String {
         let message = format!(
             "{}.{}",
             encode(header.to_string()),
@@ -328,6 +328,29 @@ fn key_sets_with_mistakes_are_refused_and_not_shown() {
     let twin = json!({ "kid": "a", "kty": "OKP", "crv": "Ed25519", "x": encode([7; 32]) });
     let twins = json!({ "keys": [twin, twin] }).to_string();
     assert!(matches!(reader.parse(&twins), Err(KeysError::Twice)));
+}
+
+#[test]
+fn keys_that_anybody_could_have_or_that_are_for_something_else_are_not_used() {
+    let reader = Reader {
+        algorithms: vec![Algorithm::Hs256, Algorithm::EdDsa],
+        remember: 1,
+    };
+    let secret = |bytes: &[u8]| json!({ "kty": "oct", "k": encode(bytes) });
+    let mut encrypting = json!({ "kty": "OKP", "crv": "Ed25519", "x": encode([7; 32]) });
+    encrypting["key_ops"] = json!(["encrypt"]);
+    for key in [secret(b""), secret(&SECRET[1..]), encrypting.clone()] {
+        let text = json!({ "keys": [key] }).to_string();
+        assert!(
+            matches!(reader.parse(&text), Err(KeysError::NoKey)),
+            "{text}"
+        );
+    }
+    encrypting["key_ops"] = json!(["verify"]);
+    for key in [secret(SECRET), encrypting] {
+        let text = json!({ "keys": [key] }).to_string();
+        assert!(reader.parse(&text).is_ok(), "{text}");
+    }
 }
 
 proptest! {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use service_runtime::tls::client;
 use service_runtime::tls::server::{Config, IdentitySource, Mode};
 use service_runtime::tls::{LoadError, Reloader};
 use tokio::net::UnixListener;
@@ -14,7 +15,7 @@ use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status};
 
 use self::pb::spiffe_workload_api_server::{SpiffeWorkloadApi, SpiffeWorkloadApiServer};
-use super::certificates::{Authority, Identity, SERVER, Validity};
+use super::certificates::{Authority, CLIENT, Identity, SERVER, Validity};
 use super::client::{certificate_of, connect, refused, trusting};
 use crate::subject::{self, asking, on_a_free_port, soon};
 
@@ -72,6 +73,16 @@ impl Agent {
             source: IdentitySource::Spiffe,
             spiffe_endpoint: format!("unix://{}", socket(self.folder.path()).display()),
             ..Config::default()
+        }
+    }
+
+    /// A client that has its identity and its trust from here.
+    fn client(&self) -> client::Config {
+        client::Config {
+            enabled: true,
+            source: IdentitySource::Spiffe,
+            spiffe_endpoint: self.tls(Mode::Tls).spiffe_endpoint,
+            ..client::Config::default()
         }
     }
 }
@@ -232,4 +243,74 @@ async fn an_identity_that_has_to_be_waited_for_is_not_read_from_files() {
     assert!(matches!(tls.load(), Err(LoadError::NotFiles)));
     let refused = soon("the refusal", tls.identity()).await;
     assert!(matches!(refused, Err(LoadError::Workload(_))));
+}
+
+#[tokio::test]
+async fn a_client_of_the_workload_api_follows_it_and_drops_no_connection() {
+    let (old, new) = (Authority::spiffe("old"), Authority::spiffe("new"));
+    let (first, second) = (svid(&old), svid(&new));
+    let servers = Agent::start(&first, &old);
+    let clients = Agent::start(&old.issue_svid("client.test", CLIENT), &old);
+    let (server, server_identity) = start(servers.tls(Mode::Mtls)).await;
+    let address = server.local_address();
+    let identity = clients.client().identity();
+    let identity = soon("the first identity", identity).await.unwrap().unwrap();
+    let mut living = connect(address, identity.current().as_ref().clone()).await;
+    living.check(asking("")).await.unwrap();
+
+    // Both sides change their authority; what the client trusted before is not what it trusts now.
+    let (mut client_changed, mut server_changed) = (identity.clone(), server_identity.clone());
+    servers.rotate(&second, &new);
+    clients.rotate(&new.issue_svid("client.test", CLIENT), &new);
+    soon("the server's new identity", server_changed.changed()).await;
+    soon("the client's new identity", client_changed.changed()).await;
+    let seen = certificate_of(address, identity.current()).await;
+    assert_eq!(seen, *second.der());
+    let mut newer = connect(address, identity.current().as_ref().clone()).await;
+    newer.check(asking("")).await.unwrap();
+    let call = living.check(asking("")).await;
+    call.expect("a connection must outlive the identity that it was made with");
+}
+
+#[tokio::test]
+async fn what_a_client_cannot_use_keeps_its_old_identity() {
+    let authority = Authority::spiffe("a");
+    let (first, second) = (svid(&authority), svid(&authority));
+    let agent = Agent::start(&first, &authority);
+    let identity = agent.client().identity();
+    let identity = soon("the first identity", identity).await.unwrap().unwrap();
+    let before = identity.current();
+    agent.rotate(
+        &Identity {
+            certificate: second.certificate.clone(),
+            key: first.key.clone(),
+        },
+        &authority,
+    );
+    soon("the refusal", async {
+        while identity.status().rejected.is_none() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(Arc::ptr_eq(&before, &identity.current()));
+    agent.rotate(&second, &authority);
+    let mut waiting = identity.clone();
+    soon("the new identity", waiting.changed()).await;
+    assert_eq!(identity.status().rejected, None);
+}
+
+#[tokio::test]
+async fn an_authority_vouches_for_its_own_trust_domain_only() {
+    let authority = Authority::spiffe("a");
+    let agent = Agent::start(&svid(&authority), &authority);
+    let (server, _identity) = start(agent.tls(Mode::Mtls)).await;
+    let address = server.local_address();
+    let own = authority.issue_svid("client.test", CLIENT);
+    connect(address, trusting(&authority, Some(&own))).await;
+    let other = authority.issue_svid("client.test", "spiffe://cluster.other/ns/here/sa/client");
+    let nobody = authority.issue("client.test", None, Validity::Current);
+    for stranger in [other, nobody] {
+        refused(address, trusting(&authority, Some(&stranger)), SERVER).await;
+    }
 }

@@ -1,0 +1,99 @@
+//! How many calls each caller has running.
+//!
+//! Only callers with a running call have an entry. The table is therefore no larger than the number of
+//! running calls, and no caller is forgotten, and given its share anew, while it has calls that last.
+
+use std::collections::HashMap;
+use std::collections::hash_map::{Entry, RandomState};
+use std::hash::BuildHasher as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::callers::Key;
+
+/// Calls lock one of so many parts for the length of a look-up.
+const PARTS: usize = 16;
+
+/// The callers with running calls.
+pub(super) struct PerCaller {
+    parts: [Mutex<HashMap<Key, usize>>; PARTS],
+    hasher: RandomState,
+    most: usize,
+}
+
+/// A call of a caller, while it runs.
+pub(super) struct Usage {
+    table: Arc<PerCaller>,
+    key: Key,
+}
+
+// === impl PerCaller ===
+
+impl PerCaller {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            parts: Default::default(),
+            hasher: RandomState::new(),
+            most,
+        }
+    }
+
+    /// A call's place among those of its caller, unless it has as many as it may.
+    pub(super) fn admit(this: &Arc<Self>, key: &Key) -> Option<Usage> {
+        let mut part = this.part(key);
+        let running = part.entry(key.clone()).or_default();
+        if *running >= this.most {
+            return None;
+        }
+        *running += 1;
+        drop(part);
+        Some(Usage {
+            table: this.clone(),
+            key: key.clone(),
+        })
+    }
+
+    /// Nothing panics while it is locked.
+    fn part(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, usize>> {
+        let part = self.hasher.hash_one(key) % (PARTS as u64);
+        // It is one of them, whatever the hash.
+        let part = usize::try_from(part).unwrap_or_default();
+        self.parts[part]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Usage ===
+
+impl Drop for Usage {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut running) = self.table.part(&self.key).entry(self.key.clone()) {
+            *running.get_mut() -= 1;
+            if *running.get() == 0 {
+                running.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_callers_with_running_calls_are_kept() {
+        let table = Arc::new(PerCaller::new(2));
+        let key = |name: &str| Key::Caller(name.into());
+        let first = PerCaller::admit(&table, &key("a")).unwrap();
+        let second = PerCaller::admit(&table, &key("a")).unwrap();
+        assert!(PerCaller::admit(&table, &key("a")).is_none());
+        let other = PerCaller::admit(&table, &key("b"));
+        assert!(other.is_some(), "one caller's calls are not another's");
+        drop((first, other));
+        let third = PerCaller::admit(&table, &key("a"));
+        assert!(third.is_some(), "a place is given back");
+        drop((second, third));
+        let left: usize = table.parts.iter().map(|it| it.lock().unwrap().len()).sum();
+        assert_eq!(left, 0);
+    }
+}
