@@ -21,17 +21,17 @@
 //!
 //! [sysexits]: https://man.freebsd.org/cgi/man.cgi?query=sysexits
 
-use std::error::Error as _;
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use grpc_channel::resolver::ResolveError;
 use serde_json::json;
 use service_runtime::chain::Chain;
 use tonic::{Code, Status};
 
 use crate::connect;
-use crate::hint::hint;
+use crate::hint::{hint, unresolved};
 use crate::import::{OpenError, ReadError};
 use crate::output::Format;
 use crate::status;

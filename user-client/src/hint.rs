@@ -18,10 +18,7 @@ pub(crate) fn hint(status: &Status, target: &str) -> Option<String> {
     let is_unresolved = source.is_some_and(<dyn std::error::Error>::is::<ResolveError>);
     let disconnect = source.and_then(|it| it.downcast_ref::<Disconnect>());
     match (status.code(), disconnect) {
-        (Code::Unavailable, _) if is_unresolved => Some(format!(
-            "The name in {target} could not be resolved.\n\
-             Is it spelt right, and known where this runs? Another one: --target HOST:PORT"
-        )),
+        (Code::Unavailable, _) if is_unresolved => Some(unresolved(&target)),
         (Code::Unavailable, Some(Disconnect::Tls { reason })) => Some(of_tls(reason, &target)),
         (Code::Unavailable, _) => Some(format!(
             "No replica at {target} took the call. Is a server running there?\n\
@@ -33,6 +30,15 @@ pub(crate) fn hint(status: &Status, target: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// What to try when a target leads to no address.
+pub(crate) fn unresolved(target: &str) -> String {
+    format!(
+        "The name in {} could not be resolved.\n\
+         Is it spelt right, and known where this runs? Another one: --target HOST:PORT",
+        printable(target)
+    )
 }
 
 /// Somebody answers there, and TLS with them failed.

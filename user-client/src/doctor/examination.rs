@@ -86,7 +86,7 @@ pub async fn examine(settings: &Settings) -> Result<Report, connect::Error> {
     };
     let calls = if probed.iter().any(Probed::takes_calls) {
         let connecting = settings.channel.connect_timeout;
-        Some(spread::ask(connect(settings)?, connecting, patience).await)
+        Some(spread::ask(connect(settings).await?, connecting, patience).await)
     } else {
         None
     };

@@ -43,13 +43,13 @@ impl Go {
         let downloaded = tokio::time::timeout(std::time::Duration::from_mins(2), downloaded).await;
         if !matches!(downloaded, Ok(Ok(status)) if status.success()) {
             let why = "there is no Go here, or no way to its modules";
-            writeln!(std::io::stderr(), "SKIPPED grpc-go: {why}").unwrap();
+            writeln!(std::io::stderr(), "SKIPPED grpc-go: {why}").expect("standard error is open");
             return None;
         }
         let mut build = go(&["build", "-buildvcs=false", "-o"]);
-        let built = build.arg(&program).output().await.unwrap();
-        let said = String::from_utf8_lossy(&built.stderr);
-        assert!(built.status.success(), "the program must compile: {said}");
+        let output = build.arg(&program).output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "the program must compile: {said}");
         Some(Self {
             program,
             _folder: folder,

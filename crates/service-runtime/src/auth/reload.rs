@@ -11,6 +11,7 @@ use arc_swap::{ArcSwap, Guard};
 use tokio_util::task::AbortOnDropHandle;
 use zeroize::Zeroizing;
 
+use crate::chain::Chain;
 use crate::watch::Changes;
 
 /// The last usable `T`.
@@ -121,10 +122,9 @@ async fn follow<P: Parse>(
                 unreadable = text == tried;
                 tried = text;
                 if !repeated {
-                    let error: &dyn std::error::Error = &error;
                     tracing::error!(
                         name,
-                        error,
+                        error = %Chain(&error),
                         "the file cannot be used; its last content stays"
                     );
                 }

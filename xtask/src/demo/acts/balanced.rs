@@ -8,7 +8,7 @@ pub(super) async fn play(scene: &mut Scene<'_>) -> Result<(), Error> {
         .screen
         .title("Act 2: the balancing channel to the headless name");
     scene.screen.say(&scene.stage.headless_target());
-    let channel = scene.stage.to_headless_name()?;
+    let channel = scene.stage.to_headless_name().await?;
     scene.stage.connected(&channel).await?;
     let report = scene.load.calls(&channel, scene.calls).await;
     scene.screen.table(&report);

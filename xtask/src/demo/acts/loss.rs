@@ -26,7 +26,7 @@ pub(super) async fn play(scene: &mut Scene<'_>) -> Result<(), Error> {
     scene
         .screen
         .title("Act 3: a replica is lost under load, and comes back");
-    let channel = scene.stage.to_headless_name()?;
+    let channel = scene.stage.to_headless_name().await?;
     scene.stage.connected(&channel).await?;
 
     let report = under_load(scene, &channel, kill).await?;

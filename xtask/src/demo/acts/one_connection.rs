@@ -10,7 +10,7 @@ pub(super) async fn play(scene: &mut Scene<'_>) -> Result<(), Error> {
     scene
         .screen
         .say("gRPC puts every call on one connection, so one replica does all the work.");
-    let channel = scene.stage.to_one_address()?;
+    let channel = scene.stage.to_one_address().await?;
     let report = scene.load.calls(&channel, scene.calls).await;
     scene.screen.table(&report);
     scene.claim(Verdict::on_one_replica(&report, scene.calls));

@@ -23,7 +23,7 @@ async fn delays_and_aborts_are_seen_by_the_client() {
     // call came; half of the delay is still far more than a call takes that is not delayed.
     let felt = Duration::from_secs(seconds.parse().unwrap()) / 2;
 
-    let client = world.client(true);
+    let client = world.client(true).await;
     let answers = tally(CALLS, async || {
         let begin = Instant::now();
         let code = match call(&client, "ListUsers", &[]).await {

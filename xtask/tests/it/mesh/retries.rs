@@ -10,7 +10,7 @@ use super::world::{Planned, World, call};
 async fn attempts(answer: Answer, mesh: bool, method: &str) -> Option<(u64, Code)> {
     let replica = Double::start(answer).await;
     let world = World::with(&[], async |_pod: &Planned| replica.address).await?;
-    let client = world.client(mesh);
+    let client = world.client(mesh).await;
     let failed = call(&client, method, &[]).await.unwrap_err();
     Some((replica.calls(), failed.code()))
 }

@@ -34,7 +34,7 @@ async fn calls_are_split_over_the_versions_as_the_weights_say() {
         return;
     };
     assert_eq!(replicas.len(), 4, "three of v1 and one of v2");
-    let client = world.client(true);
+    let client = world.client(true).await;
     let answers = tally(CALLS, async || {
         let response = call(&client, "ListUsers", &[]).await.unwrap();
         let replica = response.metadata().get("x-served-by").unwrap();
@@ -57,7 +57,7 @@ async fn the_client_holds_one_connection_and_leaves_balancing_to_the_mesh() {
         let Some((world, _replicas)) = World::start(&[]).await else {
             return;
         };
-        let client = world.client(mesh);
+        let client = world.client(mesh).await;
         let answers = tally(200, async || {
             version(&call(&client, "ListUsers", &[]).await.unwrap())
         })
@@ -76,7 +76,7 @@ async fn calls_with_the_header_go_to_v2_and_others_as_before() {
     let Some((world, _replicas)) = World::start(&["canary-header"]).await else {
         return;
     };
-    let client = world.client(true);
+    let client = world.client(true).await;
     for headers in [&[("x-canary", "true")][..], &[("x-canary", "false")], &[]] {
         let answers = tally(400, async || {
             version(&call(&client, "ListUsers", headers).await.unwrap())
@@ -117,7 +117,7 @@ async fn the_shadow_sees_every_read_and_its_answers_go_nowhere() {
     let Some(world) = world.await else {
         return;
     };
-    let client = world.client(true);
+    let client = world.client(true).await;
     let answers = tally(READS, async || {
         version(&call(&client, "ListUsers", &[]).await.unwrap())
     })

@@ -86,13 +86,14 @@ impl World {
     }
 
     /// A client that is given both of Envoy's addresses, and leaves the rest to the mesh, or not.
-    pub(super) fn client(&self, mesh: bool) -> Channel {
+    pub(super) async fn client(&self, mesh: bool) -> Channel {
         let [first, second] = self.envoy.addresses;
         connect(&Settings {
             target: format!("ipv4:{first},{second}"),
             mesh,
             ..Settings::default()
         })
+        .await
         .unwrap()
     }
 }

@@ -18,7 +18,7 @@ use super::super::reload::Parse as _;
 use super::fetch::{FetchError, Fetched, Fetcher};
 use super::keys::{Keys, Reader};
 use super::schedule::Schedule;
-use crate::tls::chain::chain;
+use crate::chain::Chain;
 
 /// How many calls may wait for a fetch; further ones are refused at once. Anybody can send tokens with
 /// a `kid` that is not known.
@@ -158,7 +158,7 @@ impl Shared {
                 status.usable = true;
             }
             Err(error) => {
-                let error = chain(error);
+                let error = Chain(error).to_string();
                 if status.failed.as_ref() != Some(&error) {
                     tracing::error!(
                         url,

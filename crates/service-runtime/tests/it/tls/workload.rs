@@ -253,8 +253,11 @@ async fn a_client_of_the_workload_api_follows_it_and_drops_no_connection() {
     let clients = Agent::start(&old.issue_svid("client.test", CLIENT), &old);
     let (server, server_identity) = start(servers.tls(Mode::Mtls)).await;
     let address = server.local_address();
-    let identity = clients.client().identity();
-    let identity = soon("the first identity", identity).await.unwrap().unwrap();
+    let client = clients.client();
+    let identity = soon("the first identity", client.identity())
+        .await
+        .unwrap()
+        .unwrap();
     let mut living = connect(address, identity.current().as_ref().clone()).await;
     living.check(asking("")).await.unwrap();
 
@@ -277,8 +280,11 @@ async fn what_a_client_cannot_use_keeps_its_old_identity() {
     let authority = Authority::spiffe("a");
     let (first, second) = (svid(&authority), svid(&authority));
     let agent = Agent::start(&first, &authority);
-    let identity = agent.client().identity();
-    let identity = soon("the first identity", identity).await.unwrap().unwrap();
+    let client = agent.client();
+    let identity = soon("the first identity", client.identity())
+        .await
+        .unwrap()
+        .unwrap();
     let before = identity.current();
     agent.rotate(
         &Identity {
