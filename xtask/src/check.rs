@@ -288,6 +288,7 @@ impl Subject {
                     for render in &manifests.renders {
                         examination.add(examine(render).within(&render.name));
                     }
+                    examination.findings.extend(manifests.unseen());
                     Ok(Outcome::of(examination, "things"))
                 }
                 None => Ok(Outcome::Skipped(KUBECTL.missing())),

@@ -2,6 +2,7 @@
 //! does not have, and every overlay with other names.
 
 use super::error::Error;
+use super::finding::Finding;
 use super::render::Render;
 use super::tree::{DEV_CERTS, Plan, Rendered, Tree};
 
@@ -69,6 +70,19 @@ impl Manifests {
             results,
             renders,
         })
+    }
+
+    /// That there are renders of which nothing is known, if there are: whoever looks at the others must not
+    /// say that all is well.
+    pub(crate) fn unseen(&self) -> Option<Finding> {
+        let failed = self.results.iter().filter(|(_, result)| result.is_err());
+        let names: Vec<String> = failed.map(|(plan, _)| plan.name()).collect();
+        let first = names.first()?;
+        Some(Finding::in_file(
+            format!("{} of {} renders", names.len(), self.results.len()),
+            format!("nothing is known of what does not render, such as {first}"),
+            "cargo xtask check renders says why",
+        ))
     }
 
     /// The overlays as they are, as text.

@@ -77,6 +77,29 @@ fn what_does_not_hold_ends_with_1_and_says_where() {
 }
 
 #[test]
+fn a_contract_does_not_hold_where_something_does_not_render() {
+    let root = tempfile::tempdir().unwrap();
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let copied = Command::new("cp")
+        .arg("-R")
+        .args([repository.join("k8s"), repository.join("kustomize")])
+        .arg(root.path())
+        .status();
+    assert!(copied.unwrap().success());
+    fs::remove_file(root.path().join("k8s/server/service.yaml")).unwrap();
+    let (code, said) = check(&["pods", "--root", &root.path().to_string_lossy()]);
+    if said.starts_with("SKIPPED") {
+        println!("{said}");
+        return;
+    }
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("nothing is known of what does not render"),
+        "{said}"
+    );
+}
+
+#[test]
 fn an_unknown_name_ends_with_64() {
     let (code, said) = check(&["no-such-check"]);
     assert_eq!(code, Some(64), "{said}");
