@@ -45,7 +45,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     install -D --target-directory=/out "target/$(cat /triple)/release/user-server" "target/$(cat /triple)/release/user-client" && \
     touch --date=@0 /out/*
 
-# No shell, no package manager, no libc; its user is a number, which runAsNonRoot can check.
+# No shell, no package manager, no libc; USER is a number, which runAsNonRoot can check.
 FROM gcr.io/distroless/static-debian12:nonroot AS runtime
 USER 65532:65532
 ARG VERSION=0.1.0

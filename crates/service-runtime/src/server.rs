@@ -12,6 +12,7 @@ mod connection;
 mod greeting;
 mod idle;
 mod metrics;
+mod request;
 mod stall;
 
 use std::convert::Infallible;
@@ -21,7 +22,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use opentelemetry::metrics::Meter;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
@@ -31,6 +31,7 @@ use tower_service::Service;
 
 pub use self::config::Config;
 use self::metrics::Connections;
+pub use self::request::RequestBody;
 use crate::tls::handshake::Handshakes;
 use crate::tls::{self, LoadError, Reloader};
 
@@ -115,7 +116,7 @@ struct Ended {
 /// `tonic::service::Routes` in [`crate::layers`].
 pub trait Serve:
     Service<
-        Request<Incoming>,
+        Request<RequestBody>,
         Response = Response<<Self as Serve>::Body>,
         Error = Infallible,
         Future: Send,
@@ -282,7 +283,7 @@ impl Running {
 
 impl<S, B> Serve for S
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
     B: http_body::Body<Data = Bytes> + Send + 'static,

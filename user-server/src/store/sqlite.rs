@@ -31,16 +31,20 @@ pub use self::open::open;
 pub struct Sqlite {
     readers: SqlitePool,
     writer: SqlitePool,
+    /// A connection that no call ever holds, for a database in memory: it is gone with its last
+    /// connection, and the pools close theirs when a call is cut off in the middle of a statement.
+    keeper: Option<SqlitePool>,
     news: Arc<Notify>,
 }
 
 // === impl Sqlite ===
 
 impl Sqlite {
-    fn new(readers: SqlitePool, writer: SqlitePool) -> Self {
+    fn new(readers: SqlitePool, writer: SqlitePool, keeper: Option<SqlitePool>) -> Self {
         Self {
             readers,
             writer,
+            keeper,
             news: Arc::new(Notify::new()),
         }
     }
@@ -80,6 +84,9 @@ impl Sqlite {
     async fn shut_down(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        if let Some(keeper) = &self.keeper {
+            keeper.close().await;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod changes;
 mod import;
+mod memory;
 mod requests;
 mod resources;
 

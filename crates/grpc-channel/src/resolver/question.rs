@@ -130,7 +130,9 @@ impl Question {
         match self.target.kind().clone() {
             Kind::Dns { server, host, port } => Dns::new(server, host, port, config).once().await,
             Kind::Srv { server, name } => Dns::srv(server, name, config).once().await,
-            kind => self.first(kind, config).await,
+            #[cfg(feature = "kubernetes")]
+            kind @ Kind::Kubernetes { .. } => self.first(kind, config).await,
+            kind @ Kind::Fixed(_) => self.first(kind, config).await,
         }
     }
 

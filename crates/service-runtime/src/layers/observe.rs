@@ -3,6 +3,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -20,6 +22,16 @@ use super::metrics::{Calls, Started};
 pub struct Observed<S> {
     inner: S,
     calls: Option<Calls>,
+}
+
+pin_project! {
+    /// The layer's request body; its caller is gone when it fails.
+    #[derive(Debug)]
+    pub struct RequestBody<B> {
+        #[pin]
+        inner: B,
+        left: Arc<AtomicBool>,
+    }
 }
 
 pin_project! {
@@ -51,6 +63,9 @@ struct Record {
 #[derive(Debug)]
 struct Call {
     start: Instant,
+    /// Whether the caller was gone before its request was complete: whatever is answered then, nobody
+    /// is told.
+    left: Arc<AtomicBool>,
     line: Option<Line>,
     measured: Option<Started>,
 }
@@ -72,7 +87,7 @@ impl<S> Observed<S> {
 
 impl<S, B, R> Service<Request<B>> for Observed<S>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
 {
     type Response = Response<ResponseBody<R>>;
     type Error = S::Error;
@@ -83,11 +98,41 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let record = Record::new(&mut request, self.calls.as_ref());
+        let left = Arc::new(AtomicBool::new(false));
+        let record = Record::new(&mut request, self.calls.as_ref(), left.clone());
         ResponseFuture {
-            inner: self.inner.call(request),
+            inner: self
+                .inner
+                .call(request.map(|inner| RequestBody { inner, left })),
             record,
         }
+    }
+}
+
+// === impl RequestBody ===
+
+impl<B: Body> Body for RequestBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let frame = ready!(this.inner.poll_frame(cx));
+        if let Some(Err(_)) = &frame {
+            this.left.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
 }
 
@@ -149,12 +194,13 @@ impl<B: Body> Body for ResponseBody<B> {
 // === impl Record ===
 
 impl Record {
-    fn new<B>(request: &mut Request<B>, calls: Option<&Calls>) -> Self {
+    fn new<B>(request: &mut Request<B>, calls: Option<&Calls>, left: Arc<AtomicBool>) -> Self {
         let line = Line::of(request);
         let measured = calls.map(|calls| calls.start(request.uri().path()));
         let observed = line.is_some() || measured.is_some();
         let call = observed.then(|| Call {
             start: Instant::now(),
+            left,
             line,
             measured,
         });
@@ -172,6 +218,10 @@ impl Record {
     fn finish(&mut self, code: Code) {
         let Some(call) = self.call.take() else { return };
         let after = call.start.elapsed();
+        let code = match call.left.load(Ordering::Relaxed) {
+            true => Code::Cancelled,
+            false => code,
+        };
         if let Some(measured) = call.measured {
             measured.finish(code, after);
         }

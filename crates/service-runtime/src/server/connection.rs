@@ -22,6 +22,7 @@ use tower::util::{Oneshot, ServiceExt as _};
 
 use super::greeting::{Counted, Greeting};
 use super::idle::{Activity, With};
+use super::request::RequestBody;
 use super::stall::{Call, Noted, Noting};
 use super::{Config, Serve};
 use crate::chain::Chain;
@@ -246,7 +247,7 @@ where
 impl<S: Serve> hyper::service::Service<Request<Incoming>> for Connection<S> {
     type Response = Response<With<Noted<S::Body>>>;
     type Error = Infallible;
-    type Future = With<Noting<Oneshot<S, Request<Incoming>>>>;
+    type Future = With<Noting<Oneshot<S, Request<RequestBody>>>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let extensions = request.extensions_mut();
@@ -255,7 +256,10 @@ impl<S: Serve> hyper::service::Service<Request<Incoming>> for Connection<S> {
             extensions.insert(identity.clone());
         }
         let busy = self.activity.as_ref().map(Activity::call);
-        With::new(Noting::new(self.service.clone().oneshot(request)), busy)
+        With::new(
+            Noting::new(self.service.clone().oneshot(request.map(RequestBody::new))),
+            busy,
+        )
     }
 }
 

@@ -12,6 +12,7 @@ mod drain;
 mod frames;
 mod health;
 mod layers;
+mod leaving;
 mod limits;
 mod log;
 mod metrics;

@@ -16,7 +16,7 @@ use crate::scrape::{Scraped, telemetry};
 use crate::subject::{Gate, OTHER, asking, connect, connect_other, on_a_free_port, soon, start_in};
 
 /// A server that is measured in every way that needs no TLS.
-fn start(scraped: &Scraped, limits: &limits::Config) -> (Running, Gate) {
+pub(crate) fn start(scraped: &Scraped, limits: &limits::Config) -> (Running, Gate) {
     let methods = [("Check", false), ("Watch", true)].map(|(name, is_stream)| Method {
         path: format!("{OTHER}{name}"),
         is_stream,
@@ -32,12 +32,12 @@ fn start(scraped: &Scraped, limits: &limits::Config) -> (Running, Gate) {
     start_in(layers, |bound| bound.measured(&meter), on_a_free_port())
 }
 
-fn finished(method: &str, status: &str) -> String {
+pub(crate) fn finished(method: &str, status: &str) -> String {
     let name = "grpc_server_call_duration_seconds_count";
     format!("{name}{{grpc_method=\"test.Subject/{method}\",grpc_status=\"{status}\"}}")
 }
 
-fn begun(method: &str) -> String {
+pub(crate) fn begun(method: &str) -> String {
     format!("grpc_server_call_started_total{{grpc_method=\"{method}\"}}")
 }
 
@@ -57,6 +57,7 @@ async fn calls_are_measured_by_method_and_status() {
     client.check(asking("fails")).await.unwrap_err();
     let mut stream = client.watch(asking("fails")).await.unwrap().into_inner();
     while stream.message().await.is_ok() {}
+    drop(stream);
     // Whoever leaves has ended the call.
     let mut stream = client.watch(asking("slow")).await.unwrap().into_inner();
     stream.message().await.unwrap();

@@ -88,7 +88,13 @@ impl Scraped {
     /// Waits until a series has this value.
     pub(crate) async fn until(&self, name: &str, value: f64) {
         soon(&format!("{name} {value}"), async {
-            while (self.value(name).await - value).abs() > f64::EPSILON {}
+            // A series with labels that were not seen yet is not there.
+            let is = |series: BTreeMap<String, f64>| {
+                series
+                    .get(name)
+                    .is_some_and(|it| (it - value).abs() <= f64::EPSILON)
+            };
+            while !is(self.series().await) {}
         })
         .await;
     }

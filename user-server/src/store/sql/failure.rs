@@ -1,5 +1,7 @@
 //! The databases' errors, by what a caller can do about them.
 
+use std::io::ErrorKind;
+
 use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::SqliteError;
 
@@ -29,7 +31,12 @@ pub(in crate::store) fn is_busy(code: Option<&str>) -> bool {
 /// Whether a database that cannot be opened for this reason may be opened later, with nothing changed
 /// here. A certificate that is not trusted is not trusted later either.
 pub(in crate::store) fn is_passing(error: &sqlx::Error) -> bool {
-    cure(error) != Cure::None && !matches!(error, sqlx::Error::Tls(_))
+    match error {
+        sqlx::Error::Tls(_) => false,
+        // How rustls says that it does not trust the server.
+        sqlx::Error::Io(error) => error.kind() != ErrorKind::InvalidData,
+        error => cure(error) != Cure::None,
+    }
 }
 
 fn cure(error: &sqlx::Error) -> Cure {

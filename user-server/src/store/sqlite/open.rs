@@ -52,25 +52,31 @@ pub async fn open(config: &Config) -> Result<Sqlite, OpenError> {
         .max_connections(config.max_readers)
         .acquire_timeout(config.busy_timeout)
         .connect_lazy_with(options);
-    Ok(Sqlite::new(readers, writer))
+    Ok(Sqlite::new(readers, writer, None))
 }
 
-/// A database in memory lives as long as its connection, so that there is one, for ever.
+/// One connection reads and writes, for two of one process that share a cache fail on each other's locks
+/// and do not wait; a second one only keeps the database.
 async fn open_memory(options: SqliteConnectOptions, config: &Config) -> Result<Sqlite, OpenError> {
-    let pool = SqlitePoolOptions::new()
+    let options = options.shared_cache(true);
+    let only = SqlitePoolOptions::new()
         .min_connections(1)
         .max_connections(1)
         .idle_timeout(None)
         .max_lifetime(None)
-        .acquire_timeout(config.busy_timeout)
-        .connect_with(options)
+        .acquire_timeout(config.busy_timeout);
+    let connect = |error: sqlx::Error| OpenError::Connect(error.into());
+    let keeper = only
+        .clone()
+        .connect_with(options.clone())
         .await
-        .map_err(|error| OpenError::Connect(error.into()))?;
+        .map_err(connect)?;
+    let pool = only.connect_with(options).await.map_err(connect)?;
     MIGRATIONS
         .run(&pool)
         .await
         .map_err(|error| OpenError::Migrate(error.into()))?;
-    Ok(Sqlite::new(pool.clone(), pool))
+    Ok(Sqlite::new(pool.clone(), pool, Some(keeper)))
 }
 
 /// Migrates a file under its write lock, so that of several processes one does it and the others find

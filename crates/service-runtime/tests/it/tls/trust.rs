@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use rustls::HandshakeKind;
 use rustls::version::TLS12;
+use service_runtime::server::RequestBody;
 use service_runtime::tls::MinimumVersion;
 use service_runtime::tls::peer::Peer;
 use service_runtime::tls::server::Mode;
@@ -81,7 +81,7 @@ async fn every_connection_proves_both_ends_anew() {
 async fn the_service_sees_who_the_certificate_says_it_is() {
     let authority = Authority::named("a");
     let folder = Folder::with(&authority.server(), &authority);
-    let service = tower::service_fn(|request: Request<Incoming>| async move {
+    let service = tower::service_fn(|request: Request<RequestBody>| async move {
         let peer = request.extensions().get::<Arc<Peer>>();
         let text = peer.map_or_else(String::new, |peer| {
             let id = peer.spiffe_id.as_ref().map(ToString::to_string);
