@@ -38,6 +38,10 @@ var functions = map[string][]parameter{
 	"k8s_context":        {},
 	"fail":               {required("msg", text)},
 	"link":               {required("url", text), optional("name", text)},
+	"local": {
+		required("command", texts), optional("quiet", flag), optional("command_bat", text), optional("echo_off", flag),
+		optional("env", mapping), optional("dir", text), optional("stdin", anything),
+	},
 	"port_forward": {
 		required("local_port", number), optional("container_port", number), optional("name", text),
 		optional("link_path", text), optional("host", text),

@@ -21,6 +21,7 @@ type Evaluation struct {
 	Calls    []Call
 	Rendered string
 
+	machine string
 	render  func(folder string) (string, error)
 	flags   map[string]string
 	defined map[string]bool
@@ -33,9 +34,9 @@ func init() {
 }
 
 // Evaluate runs a Tiltfile as `tilt up -- --flag=value` does, on the cluster of the context `kind-kind`.
-// render is what `kustomize` answers for a folder.
-func Evaluate(source string, flags map[string]string, render func(folder string) (string, error)) (*Evaluation, error) {
-	it := &Evaluation{render: render, flags: flags, defined: map[string]bool{}, made: map[string]bool{}}
+// machine is what `rustc --print host-tuple` answers there, and render what `kustomize` answers for a folder.
+func Evaluate(source, machine string, flags map[string]string, render func(folder string) (string, error)) (*Evaluation, error) {
+	it := &Evaluation{machine: machine, render: render, flags: flags, defined: map[string]bool{}, made: map[string]bool{}}
 	predeclared := starlark.StringDict{
 		"TRIGGER_MODE_AUTO":   starlark.String("auto"),
 		"TRIGGER_MODE_MANUAL": starlark.String("manual"),
@@ -98,6 +99,11 @@ func (it *Evaluation) answer(call Call) (starlark.Value, error) {
 		return starlark.None, it.make("resource " + call.Text("name"))
 	case "docker_build":
 		return starlark.None, it.make("image " + call.Text("ref"))
+	case "local":
+		if command := call.Text("command"); command != "rustc --print host-tuple" {
+			return nil, fmt.Errorf("local: no answer is known for %q", command)
+		}
+		return starlark.String(it.machine + "\n"), nil
 	case "fail":
 		return nil, fmt.Errorf("%s", call.Text("msg"))
 	case "k8s_context":

@@ -11,7 +11,10 @@ import (
 	"go.starlark.net/starlark"
 )
 
-const root = "../.."
+const (
+	root    = "../.."
+	machine = "x86_64-unknown-linux-gnu"
+)
 
 var overlays = []string{"plain", "mtls", "istio"}
 
@@ -23,11 +26,14 @@ func render(folder string) (string, error) {
 		return output, nil
 	}
 	command := exec.Command("kubectl", "kustomize", filepath.Join(root, folder))
+	if _, err := exec.LookPath("kubectl"); err != nil {
+		command = exec.Command("kustomize", "build", filepath.Join(root, folder))
+	}
 	var complaint strings.Builder
 	command.Stderr = &complaint
 	output, err := command.Output()
 	if err != nil {
-		return "", fmt.Errorf("kubectl kustomize %s: %w: %s", folder, err, complaint.String())
+		return "", fmt.Errorf("%s: %w: %s", command, err, complaint.String())
 	}
 	rendered[folder] = string(output)
 	return rendered[folder], nil
@@ -44,14 +50,11 @@ func evaluate(t *testing.T, flags map[string]string) *Evaluation {
 
 func tryEvaluate(t *testing.T, flags map[string]string) (*Evaluation, error) {
 	t.Helper()
-	if _, err := exec.LookPath("kubectl"); err != nil {
-		t.Skip("kubectl is not here, and it renders the overlays")
-	}
 	source, err := read(filepath.Join(root, "Tiltfile"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Evaluate(source, flags, render)
+	return Evaluate(source, machine, flags, render)
 }
 
 // everyChoice runs a test for each overlay, and each way to build.
@@ -132,6 +135,25 @@ func TestProgramsAreCompiledBeforeTheirImagesAreMade(t *testing.T) {
 	for _, image := range it.Of("docker_build") {
 		if !waitsFor(resourcesOf(it), image.Text("ref"), "compile") {
 			t.Errorf("%s must wait for compile", image.Text("ref"))
+		}
+	}
+}
+
+func TestDockerCompilesWhereCargoMakesNoProgramsForLinux(t *testing.T) {
+	source, err := read(filepath.Join(root, "Tiltfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	it, err := Evaluate(source, "aarch64-apple-darwin", nil, render)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, found := resourcesOf(it)["compile"]; found {
+		t.Error("cargo of a Mac must not be asked for a program that runs in a container")
+	}
+	for _, image := range it.Of("docker_build") {
+		if image.Text("dockerfile_contents") != "" || image.Text("target") != image.Text("ref") {
+			t.Errorf("%s must be built by the Dockerfile's target of that name", image.Text("ref"))
 		}
 	}
 }
@@ -247,11 +269,11 @@ func TestTheStubsRefuseWhatTiltRefuses(t *testing.T) {
 		"a resource that is made twice":   "local_resource('a', cmd='true')\nlocal_resource('a', cmd='true')",
 		"an image that is made twice":     "docker_build('a', '.')\ndocker_build('a', '.')",
 	} {
-		if _, err := Evaluate(source, nil, nothing); err == nil {
+		if _, err := Evaluate(source, machine, nil, nothing); err == nil {
 			t.Errorf("%s must be refused: %s", name, source)
 		}
 	}
-	if _, err := Evaluate(`local_resource("a", cmd=["true"], labels=["b"])`, nil, nothing); err != nil {
+	if _, err := Evaluate(`local_resource("a", cmd=["true"], labels=["b"])`, machine, nil, nothing); err != nil {
 		t.Errorf("what Tilt accepts must be accepted: %v", err)
 	}
 }

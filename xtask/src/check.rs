@@ -51,9 +51,6 @@ use self::structure::{File, RULES};
 use self::tool::KUBECTL;
 use self::tree::Tree;
 
-/// Bad usage (`EX_USAGE` of sysexits.h).
-const USAGE: u8 = 64;
-
 /// What an operator may choose.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
@@ -140,7 +137,7 @@ const OTHERS: [Check; 8] = [
     },
     Check {
         name: "promql",
-        promise: "the rules for alerts are PromQL (promtool)",
+        promise: "the rules for alerts are PromQL, and pass their tests (promtool)",
         run: Run::Manifests(|it, _| validators::promtool::run(it)),
     },
     Check {
@@ -164,7 +161,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         Ok(checks) => checks,
         Err(error) => {
             complain(&error);
-            return ExitCode::from(USAGE);
+            return ExitCode::from(crate::USAGE);
         }
     };
     let mut out = anstream::stdout().lock();

@@ -25,7 +25,7 @@ Each step with an address may take channel.connect_timeout, and each look-up, he
 Examples:
   user-client doctor dns:///user-server-headless.default.svc.cluster.local.:50051
   user-client doctor --tls --tls-ca ca.crt --tls-certificate tls.crt --tls-private-key tls.key
-  kubectl exec deploy/user-client -- user-client doctor --config /etc/user-client/config.toml
+  kubectl exec deploy/user-client -- /user-client doctor --config /etc/user-client/config.toml
   user-client doctor --output json | jq '.findings[] | select(.outcome == \"failed\")'")]
 pub struct Doctor {
     /// What to examine instead of the target of the settings.

@@ -59,7 +59,7 @@ pub async fn examine(settings: &Settings) -> Result<Report, connect::Error> {
     let endpoints = answer.map(|answer| answer.endpoints).unwrap_or_default();
 
     let name = certificate_name(settings, question.host());
-    let identity = match identity(settings, &name) {
+    let identity = match identity(settings, &name).await {
         Ok(identity) => identity,
         Err(connect::Error::Tls(error)) => {
             findings.extend([unusable(&error), sidecar()]);
@@ -133,8 +133,11 @@ fn certificate_name(settings: &Settings, host: &str) -> String {
 }
 
 /// How TLS is spoken, if it is: read once, for all addresses.
-fn identity(settings: &Settings, name: &str) -> Result<Option<(Identity, Tls)>, connect::Error> {
-    let Some(files) = settings.tls.load()? else {
+async fn identity(
+    settings: &Settings,
+    name: &str,
+) -> Result<Option<(Identity, Tls)>, connect::Error> {
+    let Some(files) = settings.tls.identity().await? else {
         return Ok(None);
     };
     let config = files.current();
@@ -143,7 +146,7 @@ fn identity(settings: &Settings, name: &str) -> Result<Option<(Identity, Tls)>, 
     Ok(Some((Identity { config, name }, tls)))
 }
 
-/// The files of TLS, which have no use.
+/// The files of TLS, or the Workload API, which have no use.
 fn unusable(error: &LoadError) -> Finding {
     let mut says = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -154,6 +157,10 @@ fn unusable(error: &LoadError) -> Finding {
     Finding::failed(
         Question::Tls,
         says,
-        vec!["the settings tls.ca, tls.certificate and tls.private_key name the files".to_owned()],
+        vec![
+            "the settings tls.ca, tls.certificate and tls.private_key name the files; with \
+             tls.source = \"spiffe\" tls.spiffe_endpoint names the socket"
+                .to_owned(),
+        ],
     )
 }

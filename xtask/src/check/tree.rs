@@ -125,6 +125,20 @@ impl Tree {
         self.folder.path()
     }
 
+    /// The files of this name in the folders of the components.
+    pub(crate) fn files_of_components(&self, name: &str) -> Result<Vec<PathBuf>, Error> {
+        let folder = self.path().join(COMPONENTS);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(reading(&folder))? {
+            let file = entry.map_err(reading(&folder))?.path().join(name);
+            if file.is_file() {
+                found.push(file);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
     /// The components that an overlay has, itself or by another overlay.
     pub(crate) fn has(&self, overlay: &str) -> Result<BTreeSet<String>, Error> {
         let mut found = BTreeSet::new();

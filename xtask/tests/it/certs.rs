@@ -145,6 +145,6 @@ fn what_is_no_namespace_is_bad_usage() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [["--namespace", "a/b"], ["--days", "0"]] {
         let output = certs(folder.path(), &arguments);
-        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert_eq!(output.status.code(), Some(64), "{output:?}");
     }
 }

