@@ -24,6 +24,17 @@ pub(crate) enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A part's lines are not where `part/` says they are.
+    Cut {
+        /// The file.
+        path: String,
+        /// The part.
+        part: &'static str,
+        /// The lines' beginning.
+        text: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// The bundle does not say what the sources say.
     Stale(String),
     /// A file could not be read or written.
@@ -78,6 +89,17 @@ impl fmt::Display for Error {
                 line,
                 problem,
             } => write!(formatter, "{path}:{line}: {problem}"),
+            Self::Cut {
+                path,
+                part,
+                text,
+                problem,
+            } => {
+                write!(
+                    formatter,
+                    "{path}: what goes with the part {part}, `{text}`, {problem}: see template/src/part/{part}.rs"
+                )
+            }
             Self::Stale(path) => write!(
                 formatter,
                 "{path} does not say what the sources say: \

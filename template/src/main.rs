@@ -6,12 +6,13 @@
 //! | `names.rs` | a name in all of its forms; plurals, articles |
 //! | `refusal.rs` | names that cannot work, and why |
 //! | `words.rs` | finds the name in a text; `place.rs`: what is around it; `keep.rs`: terms that stay |
-//! | `section.rs` | lines that belong to a part; `part.rs`: the parts that may be left out |
+//! | `part.rs`, `part/` | what may be left out; `cut.rs`: its lines in other files; `section.rs`: how they are kept apart |
 //! | `plan.rs` | all that changes, from the files of `tree.rs` |
 //! | `in_place.rs`, `bundle.rs` | the two ways to write it out; `leftovers.rs`: what was forgotten |
 
 mod bundle;
 mod cli;
+mod cut;
 mod error;
 mod form;
 mod in_place;

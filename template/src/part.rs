@@ -1,6 +1,13 @@
 //! The parts that a service may leave out, each with all that goes with it.
 //!
-//! Whole files stand here; what shares a file with other things is marked there (`section.rs`).
+//! A file of `part/` for each. What a question in `cargo-generate.toml` asks for has the same name here.
+
+mod istio;
+mod page;
+mod tilt;
+mod web;
+
+use crate::cut::Cut;
 
 /// A part that may be left out.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +20,8 @@ pub(crate) struct Part {
     pub(crate) needs: Option<&'static str>,
     /// The files and folders that are its own.
     pub(crate) paths: &'static [&'static str],
+    /// Its lines in other files.
+    pub(crate) cuts: &'static [Cut],
 }
 
 /// What belongs to the template and to no service.
@@ -29,37 +38,12 @@ pub(crate) const TEMPLATE: &[&str] = &[
 
 /// What a service begins anew: the file, and what it begins with.
 pub(crate) const FRESH: &[(&str, &str)] = &[
-    ("CHANGELOG.md", "template/fresh/CHANGELOG.md"),
-    ("README.md", "template/fresh/README.md"),
+    ("CHANGELOG.md", "template/fresh/CHANGELOG.md.in"),
+    ("README.md", "template/fresh/README.md.in"),
 ];
 
 /// All parts, in the order in which they are asked for.
-pub(crate) const PARTS: &[Part] = &[
-    Part {
-        name: "istio",
-        what: "the Istio overlay, and the components that only a mesh makes sense of",
-        needs: None,
-        paths: &[],
-    },
-    Part {
-        name: "web",
-        what: "gRPC-Web with CORS, for browsers",
-        needs: None,
-        paths: &[],
-    },
-    Part {
-        name: "page",
-        what: "the example page that calls the service from a browser",
-        needs: Some("web"),
-        paths: &["user-server/examples/web"],
-    },
-    Part {
-        name: "tilt",
-        what: "the Tiltfile, and its tests",
-        needs: None,
-        paths: &["Tiltfile", ".ci/tilt", ".ci/tiltfile"],
-    },
-];
+pub(crate) const PARTS: &[Part] = &[istio::PART, web::PART, page::PART, tilt::PART];
 
 /// The part of that name.
 pub(crate) fn named(name: &str) -> Option<&'static Part> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::Error;
 use crate::form::{self, HOLDER};
-use crate::{part, section, tree, words};
+use crate::{cut, part, section, tree, words};
 
 /// What is written, moved and removed; names and sections are still characters in it.
 #[derive(Debug, Default)]
@@ -48,7 +48,8 @@ impl Plan {
             if !form::is_clear(&text) {
                 return Err(Error::Reserved(source.to_owned()));
             }
-            let mut changed = words::tokenized(&path, &section::folded(&path, &text)?);
+            let folded = section::folded(&path, &cut::opened(&path, &text)?)?;
+            let mut changed = words::tokenized(&path, &folded);
             if path == "LICENSE" {
                 changed = changed.replace("[yyyy] [name of copyright owner]", &HOLDER.to_string());
             }

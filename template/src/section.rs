@@ -72,7 +72,10 @@ pub(crate) fn kept(text: &str, left_out: &[&Part]) -> String {
     for section in sections {
         let (inside, behind) = section.split_once(SECTION_END).unwrap_or((section, ""));
         let (part, content) = inside.split_once(SECTION_TEXT).unwrap_or(("", inside));
-        if !left_out.iter().any(|it| it.name == part) {
+        let (part, is_instead) = part
+            .strip_prefix('!')
+            .map_or((part, false), |it| (it, true));
+        if left_out.iter().any(|it| it.name == part) == is_instead {
             output.push_str(content);
         }
         output.push_str(behind);
