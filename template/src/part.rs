@@ -34,6 +34,7 @@ pub(crate) const TEMPLATE: &[&str] = &[
     "xtask/src/check/structure/words.rs",
     "xtask/src/template",
     "xtask/src/template.rs",
+    "xtask/tests/it/template.rs",
 ];
 
 /// What a service begins anew: the file, and what it begins with.

@@ -1,7 +1,5 @@
 //! Where in a text a name stands: what is beside it, and whether it is code or a sentence.
 
-use std::path::Path;
-
 /// A stretch of a text, and what it takes to say how a name there is written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
@@ -148,10 +146,8 @@ fn behind<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
 
 /// The end of a file's name, behind the last dot.
 pub(crate) fn extension(path: &str) -> &str {
-    Path::new(path)
-        .extension()
-        .and_then(|it| it.to_str())
-        .unwrap_or_default()
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').map_or("", |(_, extension)| extension)
 }
 
 fn comment(path: &str) -> Comment {

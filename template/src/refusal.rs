@@ -69,7 +69,56 @@ pub(crate) const KEYWORDS: [&str; 53] = [
 ];
 
 /// Words that stand for something else in the code, in the contract or in the cluster.
-pub(crate) const TAKEN: [(&str, &str); 0] = [];
+pub(crate) const TAKEN: &[(&str, &str)] = &[
+    ("api", PART),
+    ("client", PART),
+    ("server", PART),
+    (
+        "health",
+        "`health` is how gRPC and Kubernetes ask whether the service is well",
+    ),
+    (
+        "test",
+        "`test` is an attribute of Rust and a folder of cargo",
+    ),
+    ("service", CODE),
+    ("box", PRELUDE),
+    ("clone", PRELUDE),
+    ("copy", PRELUDE),
+    ("default", PRELUDE),
+    ("iterator", PRELUDE),
+    ("option", PRELUDE),
+    ("result", PRELUDE),
+    ("send", PRELUDE),
+    ("string", PRELUDE),
+    ("sync", PRELUDE),
+    ("vec", PRELUDE),
+    ("age", FIELD),
+    ("email", FIELD),
+    ("etag", FIELD),
+    ("id", FIELD),
+    ("key", CODE),
+    ("tag", FIELD),
+    ("value", "its plural is a keyword of SQL"),
+    ("cache", CODE),
+    ("change", CODE),
+    ("draft", CODE),
+    ("error", CODE),
+    ("page", CODE),
+    ("position", CODE),
+    ("query", CODE),
+    ("request", CODE),
+    ("response", CODE),
+    ("session", CODE),
+    ("status", CODE),
+    ("store", CODE),
+    ("update", CODE),
+];
+
+const PART: &str = "it is one of the service's own three crates";
+const PRELUDE: &str = "Rust's standard library has a type of that name in every file";
+const FIELD: &str = "a message of the contract has a field of that name beside the entity";
+const CODE: &str = "the code has a type of that name beside the entity's own";
 
 /// Why a name was refused. Its text ends with an example that works.
 #[derive(Clone, Debug, PartialEq, Eq)]

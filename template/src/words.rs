@@ -11,19 +11,19 @@ const ENTITY: [&str; 3] = ["user", "User", "USER"];
 pub(crate) fn tokenized(path: &str, text: &str) -> String {
     let mut output = String::with_capacity(text.len());
     let mut copied = 0;
-    let mut is_fenced = false;
+    let mut fence = None;
     for (start, word) in words(text) {
         if start < copied {
             continue;
         }
         if place::extension(path) == "md" {
-            is_fenced ^= fences(&text[copied..start]) % 2 == 1;
+            fence = fenced(&text[copied..start], fence);
         }
         let end = start + word.len();
         let is_plural = text[end..].starts_with(if word == "USER" { 'S' } else { 's' })
             && is_end(word, text[end + 1..].chars().next());
         let end = end + usize::from(is_plural);
-        let place = Place::new(path, text, start, end, is_fenced);
+        let place = Place::new(fence.unwrap_or(path), text, start, end, fence == Some(""));
         output.push_str(&text[copied..start]);
         copied = end;
         let shape = shape(word, &place).filter(|_| !keep::is_other_term(word, &place));
@@ -48,10 +48,24 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-fn fences(text: &str) -> usize {
-    text.lines()
-        .filter(|line| line.trim_start().starts_with("```"))
-        .count()
+/// Whether a document is in a block of code after this text, and a file of which language that is; none
+/// is told by an empty name.
+fn fenced(text: &str, mut fence: Option<&'static str>) -> Option<&'static str> {
+    let marks = text
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("```"));
+    for language in marks {
+        fence = match (fence, language) {
+            (Some(_), _) => None,
+            (None, "rust") => Some(".rs"),
+            (None, "proto") => Some(".proto"),
+            (None, "sql") => Some(".sql"),
+            (None, "toml") => Some(".toml"),
+            (None, "yaml") => Some(".yaml"),
+            (None, _) => Some(""),
+        };
+    }
+    fence
 }
 
 /// How the name at a place is written; nothing where it is part of another word.
@@ -314,6 +328,9 @@ mod tests {
             renamed("R.md", text),
             "The line item:\n\n```json\n{ line-item }\n```\n\nThe line item."
         );
+        let text = "```rust\n/// A user.\nlet user = 1;\n```\n";
+        let expected = "```rust\n/// A line item.\nlet line_item = 1;\n```\n";
+        assert_eq!(renamed("R.md", text), expected);
     }
 
     #[test]

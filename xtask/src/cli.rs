@@ -31,6 +31,10 @@ pub(crate) enum Command {
     /// One replica of the demo, started by it.
     #[command(hide = true)]
     Replica(ReplicaArguments),
+    // template:only
+    /// Make services out of this repository, and hold each to what it is held to itself.
+    Template(crate::template::Options),
+    // template:end
 }
 
 /// What is handed on to the server.

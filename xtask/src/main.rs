@@ -7,6 +7,9 @@ mod demo;
 mod e2e;
 mod interrupt;
 mod replica;
+// template:only
+mod template;
+// template:end
 
 use std::process::ExitCode;
 
@@ -36,5 +39,8 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::E2e(options) => e2e::run(&options),
         Command::Replica(arguments) => replica::run(arguments),
+        // template:only
+        Command::Template(options) => template::run(&options),
+        // template:end
     }
 }

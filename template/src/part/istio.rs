@@ -77,7 +77,6 @@ pub(super) const PART: Part = Part {
         Cut::lines("xtask/src/check/contracts/references.rs", "const GIVEN: [&str; 3] = [").instead("const GIVEN: [&str; 2] = [\n"),
         Cut::lines(CONTRACTS, "pub(crate) const CONTRACTS: [Contract; 13] = [").instead("pub(crate) const CONTRACTS: [Contract; 12] = [\n"),
         Cut::block("xtask/src/check/contracts/references.rs", "    // Istio does,", "\"istio-ca-root-cert\","),
-        Cut::block("xtask/src/check/contracts/images.rs", "        // Istio's injection replaces it.", "        }\n"),
         Cut::block("xtask/src/check/manifests.rs", "const MEANT_FOR: [(&str, &[&str]); 9] = [", "(\"multicluster-mesh\", &[\"istio\"]),")
             .instead("const MEANT_FOR: [(&str, &[&str]); 5] = [\n"),
         Cut::block(SCORE, "const EXCEPTIONS: [Exception; 3] = [", "\n];").instead("const EXCEPTIONS: [Exception; 0] = [];\n"),

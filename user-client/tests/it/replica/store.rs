@@ -138,7 +138,8 @@ impl Store {
     /// The changes after the first `seen` ones; `None` when they are not kept any more.
     pub(super) fn changes_after(&self, seen: usize) -> Option<Vec<UserChange>> {
         let contents = self.contents.lock().unwrap();
-        (seen >= contents.oldest && seen <= contents.log.len()).then(|| contents.log[seen..].to_vec())
+        (seen >= contents.oldest && seen <= contents.log.len())
+            .then(|| contents.log[seen..].to_vec())
     }
 
     /// Keeps no change that has happened until now.
