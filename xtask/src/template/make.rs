@@ -68,6 +68,11 @@ impl Workshop {
         self.folder.join("generated")
     }
 
+    /// Where the renamer is compiled.
+    pub(super) fn renamer(&self) -> PathBuf {
+        self.folder.join("renamer")
+    }
+
     /// Where the project is compiled: always the same place, so that what has not changed stays compiled.
     fn project(&self) -> PathBuf {
         self.folder.join("project")
@@ -115,7 +120,7 @@ impl Workshop {
                 "--",
             ],
         );
-        command.env("CARGO_TARGET_DIR", self.folder.join("renamer"));
+        command.env("CARGO_TARGET_DIR", self.renamer());
         Self::run(command.arg(folder).args(arguments))
     }
 

@@ -96,7 +96,7 @@ pub(super) fn renamer(workshop: &Workshop) -> Result<Outcome, Error> {
             "--manifest-path=template/Cargo.toml",
         ],
     );
-    tests.env("CARGO_TARGET_DIR", source.join("target"));
+    tests.env("CARGO_TARGET_DIR", workshop.renamer());
     Ok(Outcome::of(&Workshop::run(&mut tests)?))
 }
 
@@ -106,7 +106,7 @@ fn leftovers(workshop: &Workshop, project: &Path) -> Result<Outcome, Error> {
     ))
 }
 
-fn buf(workshop: &Workshop, project: &Path) -> Result<Outcome, Error> {
+fn buf(_: &Workshop, project: &Path) -> Result<Outcome, Error> {
     if BUF.find().is_none() {
         return Ok(Outcome::Skipped(BUF.missing()));
     }
@@ -127,7 +127,7 @@ fn buf(workshop: &Workshop, project: &Path) -> Result<Outcome, Error> {
     Ok(Outcome::Held)
 }
 
-fn overlays(workshop: &Workshop, project: &Path) -> Result<Outcome, Error> {
+fn overlays(_: &Workshop, project: &Path) -> Result<Outcome, Error> {
     if KUBECTL.find().is_none() {
         return Ok(Outcome::Skipped(KUBECTL.missing()));
     }
