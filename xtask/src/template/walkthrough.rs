@@ -16,7 +16,7 @@ use super::proof::{Outcome, cargo};
 use super::tree;
 
 /// The documents whose steps are done.
-pub(super) const DOCUMENTS: [&str; 1] = ["docs/adding-a-method.md"];
+pub(super) const DOCUMENTS: [&str; 2] = ["docs/adding-a-method.md", "docs/adding-a-resource.md"];
 
 /// What is done with a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ fn follow(
             "--deny=warnings",
         ][..],
         &["test", "--workspace", "--locked"],
-        &["xtask", "check"],
+        &["xtask", "check", "policy", "files", "documents"],
     ] {
         if let broken @ Outcome::Broken(_) = cargo(workshop, project, arguments)? {
             return Ok(broken);

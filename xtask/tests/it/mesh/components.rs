@@ -178,13 +178,19 @@ fn the_mesh_lets_the_client_call_every_method_of_the_contract_and_no_other() {
         .map(|it| it.as_str().unwrap())
         .filter(|it| !it.starts_with("/grpc.health.v1.Health/"))
         .collect();
-    let proto = root().join("user-api/proto/user/v1/user_service.proto");
-    let proto = fs::read_to_string(proto).unwrap();
-    let methods: Vec<String> = proto
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("rpc ")?.split('(').next())
-        .map(|name| format!("/{}/{}", super::world::SERVICE, name.trim()))
-        .collect();
+    let mut methods = Vec::new();
+    for entry in fs::read_dir(root().join("user-api/proto/user/v1")).unwrap() {
+        let proto = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let named = |keyword: &'static str| {
+            let lines = proto
+                .lines()
+                .filter_map(move |it| it.trim().strip_prefix(keyword));
+            lines.filter_map(|it| it.split(['(', ' ']).next())
+        };
+        for service in named("service ") {
+            methods.extend(named("rpc ").map(|method| format!("/user.v1.{service}/{method}")));
+        }
+    }
     let served: BTreeSet<&str> = methods.iter().map(String::as_str).collect();
     assert_eq!(allowed, served);
 }
