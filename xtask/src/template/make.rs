@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use super::case::Case;
 use super::error::Error;
 use super::proof::Outcome;
-use super::tree;
+use super::{seed, tree};
 
 /// Where it is done: folders below the target folder, and the programs.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ impl Workshop {
             generator,
         };
         workshop.pack()?;
+        seed::link(&workshop.target, &workshop.compiled())?;
         Ok(workshop)
     }
 
@@ -66,6 +67,11 @@ impl Workshop {
     /// Where cargo-generate puts its results.
     pub(super) fn results(&self) -> PathBuf {
         self.folder.join("generated")
+    }
+
+    /// Where the services are compiled.
+    fn compiled(&self) -> PathBuf {
+        self.folder.join("target")
     }
 
     /// Where the renamer is compiled.
@@ -160,13 +166,13 @@ impl Workshop {
         Ok((outcome, project))
     }
 
-    /// Cargo in a folder, with the target folder of this workspace: the dependencies are there already.
+    /// Cargo in a folder, with the target folder of all services.
     pub(super) fn cargo(&self, folder: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new("cargo");
         command
             .args(arguments)
             .current_dir(folder)
-            .env("CARGO_TARGET_DIR", &self.target);
+            .env("CARGO_TARGET_DIR", self.compiled());
         // Of this program's own build.
         for variable in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
             command.env_remove(variable);
