@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`arrows`] | who may depend on whom |
 //! | [`documents`] | links lead somewhere, decisions have numbers of their own |
-//! | [`files`] | how long files are, what they are called, how they open |
+//! | [`mod@files`] | how long files are, what they are called, how they open |
 //! | [`invariants`] | what a part of the code does not know |
 // template:only
 //! | [`words`] | what outlives the template does not name its entity |

@@ -1,6 +1,5 @@
 //! How many calls there are, how they end and how long they take: the instruments
-//! [`CALL_STARTED`](crate::telemetry::instruments::CALL_STARTED) and
-//! [`CALL_DURATION`](crate::telemetry::instruments::CALL_DURATION), as gRFC A66 defines them.
+//! [`CALL_STARTED`] and [`CALL_DURATION`], as gRFC A66 defines them.
 //!
 //! The methods that are served have labels of their own; all others share one, since whoever calls
 //! could invent as many as there is memory for. Labels are made once, and not for every call.

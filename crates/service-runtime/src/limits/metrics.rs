@@ -1,6 +1,5 @@
-//! What can be measured of limits: the instruments
-//! [`LIMIT_HITS`](crate::telemetry::instruments::LIMIT_HITS) and
-//! [`CALLS_RUNNING`](crate::telemetry::instruments::CALLS_RUNNING).
+//! What can be measured of limits: the instruments [`LIMIT_HITS`] and
+//! [`CALLS_RUNNING`].
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;

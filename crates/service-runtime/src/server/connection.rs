@@ -88,19 +88,9 @@ pub(super) async fn serve<S: Serve>(
         Ok((stream, identity)) => {
             speak(stream, peer, info, identity.map(Arc::new), terms).await;
         }
-        Err(failure) => {
-            let reason = failure.reason();
-            let error = Chain(&failure);
-            let permitted = match failure {
-                // Load balancers and probes open ports to see whether they are open.
-                Failure::Left(_) => None,
-                _ => terms.refusals.permit(reason, StdInstant::now()),
-            };
-            if let Some(suppressed) = permitted {
-                tracing::info!(%peer, reason, %error, suppressed, "no handshake");
-            } else {
-                tracing::debug!(%peer, reason, %error, "no handshake");
-            }
+        Err(refusal) => {
+            log_refusal(peer, &refusal.failure, &terms.refusals);
+            refusal.linger().await;
         }
     }
 }
@@ -179,6 +169,21 @@ async fn at(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,
         None => std::future::pending().await,
+    }
+}
+
+fn log_refusal(peer: SocketAddr, failure: &Failure, refusals: &Repeats) {
+    let reason = failure.reason();
+    let error = Chain(failure);
+    let permitted = match failure {
+        // Load balancers and probes open ports to see whether they are open.
+        Failure::Left(_) => None,
+        _ => refusals.permit(reason, StdInstant::now()),
+    };
+    if let Some(suppressed) = permitted {
+        tracing::info!(%peer, reason, %error, suppressed, "no handshake");
+    } else {
+        tracing::debug!(%peer, reason, %error, "no handshake");
     }
 }
 

@@ -1,6 +1,5 @@
-//! How many connections a listener has, as the instruments
-//! [`CONNECTIONS_OPEN`](crate::telemetry::instruments::CONNECTIONS_OPEN) and
-//! [`CONNECTIONS_ACCEPTED`](crate::telemetry::instruments::CONNECTIONS_ACCEPTED).
+//! How many connections a listener has, as the instruments [`CONNECTIONS_OPEN`] and
+//! [`CONNECTIONS_ACCEPTED`].
 
 use opentelemetry::metrics::{Counter, Meter, UpDownCounter};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustls::server::Acceptor;
 use rustls::{CertificateError, ServerConfig};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_rustls::LazyConfigAcceptor;
@@ -20,6 +20,10 @@ use super::{ALPN, Reloader};
 /// sections 5.1 and 6; RFC 7301, section 3.2).
 const NO_APPLICATION_PROTOCOL: [u8; 7] = [21, 3, 3, 0, 2, 2, 120];
 
+/// How long a peer that was refused may take to read why, and how much it may have said meanwhile.
+const LINGER: Duration = Duration::from_secs(1);
+const UNHEARD: u64 = 64 << 10;
+
 /// Makes sockets secure. Clones share the number of handshakes.
 #[derive(Clone, Debug)]
 pub struct Handshakes {
@@ -27,6 +31,15 @@ pub struct Handshakes {
     at_once: Arc<Semaphore>,
     timeout: Duration,
     metrics: Option<Metrics>,
+}
+
+/// A handshake that failed.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Why.
+    pub failure: Failure,
+    /// Where the peer may still be reading the reason.
+    socket: Option<TcpStream>,
 }
 
 /// Why a handshake failed.
@@ -96,16 +109,16 @@ impl Handshakes {
     /// it has shown a certificate.
     ///
     /// # Errors
-    /// See [`Failure`]; the connection is closed.
+    /// See [`Failure`]; the connection is closed when the [`Refusal`] is dropped.
     pub async fn secure(
         &self,
         socket: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, Option<Peer>), Failure> {
+    ) -> Result<(TlsStream<TcpStream>, Option<Peer>), Refusal> {
         let shaken = tokio::time::timeout(self.timeout, self.shake(socket))
             .await
-            .unwrap_or(Err(Failure::Timeout(self.timeout)));
-        if let (Err(failure), Some(metrics)) = (&shaken, &self.metrics) {
-            metrics.failed(failure);
+            .unwrap_or_else(|_| Err(Failure::Timeout(self.timeout).into()));
+        if let (Err(refusal), Some(metrics)) = (&shaken, &self.metrics) {
+            metrics.failed(&refusal.failure);
         }
         shaken
     }
@@ -113,7 +126,7 @@ impl Handshakes {
     async fn shake(
         &self,
         socket: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, Option<Peer>), Failure> {
+    ) -> Result<(TlsStream<TcpStream>, Option<Peer>), Refusal> {
         let mut hello = LazyConfigAcceptor::new(Acceptor::default(), socket)
             .await
             .map_err(Failure::before_hello)?;
@@ -123,16 +136,22 @@ impl Handshakes {
             // rustls refuses a list without h2, but takes it that a client without a list knows
             // what it gets. The peer is told the same in both cases, if it still listens.
             let _ = hello.io.write_all(&NO_APPLICATION_PROTOCOL).await;
-            let _ = hello.io.shutdown().await;
-            return Err(Failure::NoAlpn);
+            return Err(Refusal {
+                failure: Failure::NoAlpn,
+                socket: Some(hello.io),
+            });
         }
         let stream = hello
             .into_stream(self.config.current())
+            .into_fallible()
             .await
-            .map_err(Failure::after_hello)?;
+            .map_err(|(error, socket)| Refusal {
+                failure: Failure::after_hello(error),
+                socket: Some(socket),
+            })?;
         let session = stream.get_ref().1;
         if session.alpn_protocol() != Some(ALPN) {
-            return Err(Failure::NoAlpn);
+            return Err(Failure::NoAlpn.into());
         }
         let leaf = session.peer_certificates().and_then(<[_]>::first);
         let peer = leaf.map(Peer::of).transpose().map_err(|_| {
@@ -141,6 +160,32 @@ impl Handshakes {
             ))
         })?;
         Ok((stream, peer))
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// Closes the connection once the peer has, or has had the time for it. A socket that is closed with
+    /// something unread in it resets the connection, and a client that is still writing (in TLS 1.3 it
+    /// believes that it was let in) then learns of that and not of the alert.
+    pub async fn linger(self) {
+        let Some(mut socket) = self.socket else {
+            return;
+        };
+        let heard = async {
+            socket.shutdown().await?;
+            tokio::io::copy(&mut (&mut socket).take(UNHEARD), &mut tokio::io::sink()).await
+        };
+        // However it ends, the connection is closed.
+        let _ = tokio::time::timeout(LINGER, heard).await;
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        let socket = None;
+        Self { failure, socket }
     }
 }
 

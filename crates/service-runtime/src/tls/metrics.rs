@@ -1,7 +1,5 @@
-//! What can be measured of TLS: the instruments
-//! [`CERTIFICATE_EXPIRY`](crate::telemetry::instruments::CERTIFICATE_EXPIRY),
-//! [`FILES_REJECTED`](crate::telemetry::instruments::FILES_REJECTED) and
-//! [`HANDSHAKE_FAILURES`](crate::telemetry::instruments::HANDSHAKE_FAILURES), by [`Failure::reason`].
+//! What can be measured of TLS: the instruments [`CERTIFICATE_EXPIRY`], [`FILES_REJECTED`] and
+//! [`HANDSHAKE_FAILURES`], by [`Failure::reason`].
 
 use jiff::Timestamp;
 use opentelemetry::KeyValue;

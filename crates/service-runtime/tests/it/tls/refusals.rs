@@ -81,6 +81,25 @@ async fn certificates_that_prove_nothing_are_refused() {
     connect(address, trusting(&authority, Some(&client))).await;
 }
 
+/// In TLS 1.3 a client has shaken hands before it knows whether it is let in, and goes on to HTTP/2.
+#[tokio::test]
+async fn a_refused_client_that_goes_on_writing_still_learns_why() {
+    log::start();
+    let authority = Authority::named("a");
+    let folder = Folder::with(&authority.server(), &authority);
+    let (server, _gate) = start(folder.listener(Mode::Mtls));
+    let config = trusting(&authority, None);
+    let (us, stream) = super::client::shake(server.local_address(), config, SERVER).await;
+    let mut stream = stream.unwrap();
+    logged(us, "no_certificate").await;
+    for _ in 0..3 {
+        stream.write_all(b"PRI * HTTP/2.0").await.unwrap();
+        stream.flush().await.unwrap();
+    }
+    let error = soon("the refusal", stream.read_u8()).await.unwrap_err();
+    assert!(error.to_string().contains("CertificateRequired"), "{error}");
+}
+
 #[tokio::test]
 async fn a_client_that_refuses_the_server_is_logged_with_its_reason() {
     log::start();
