@@ -12,7 +12,7 @@ use std::path::Path;
 
 use super::error::Error;
 use super::make::Workshop;
-use super::proof::{Outcome, cargo};
+use super::proof::{self, Outcome, cargo};
 use super::tree;
 
 /// The documents whose steps are done.
@@ -83,7 +83,7 @@ fn follow(
             "--",
             "--deny=warnings",
         ][..],
-        &["test", "--workspace", "--locked"],
+        proof::TESTS,
         &["xtask", "check", "policy", "files", "documents"],
     ] {
         if let broken @ Outcome::Broken(_) = cargo(workshop, project, arguments)? {
