@@ -17,8 +17,17 @@ use clap::Parser as _;
 
 use self::cli::Cli;
 
+/// Bad usage (`EX_USAGE` of sysexits.h).
+const USAGE: u8 = 64;
+
 fn main() -> ExitCode {
-    Cli::parse_from(cli::without_separator(std::env::args_os()))
-        .command
-        .run()
+    match Cli::try_parse_from(cli::without_separator(std::env::args_os())) {
+        Ok(cli) => cli.command.run(),
+        Err(error) => {
+            // Nobody is left to tell when this cannot be printed.
+            let _ = error.print();
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            ExitCode::from(code)
+        }
+    }
 }

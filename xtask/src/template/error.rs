@@ -50,7 +50,7 @@ impl Error {
     /// 64 for a wrong command line, 1 for everything else.
     pub(super) fn code(&self) -> ExitCode {
         match self {
-            Self::Case(_) => ExitCode::from(64),
+            Self::Case(_) => ExitCode::from(crate::USAGE),
             _ => ExitCode::FAILURE,
         }
     }
