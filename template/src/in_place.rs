@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::names::Names;
 use crate::part::{self, Part};
 use crate::plan::Plan;
-use crate::section;
+use crate::{place, section};
 
 /// Writes the plan out under these names, without the parts that are left out.
 ///
@@ -21,7 +21,7 @@ pub(crate) fn apply(
     left_out: &[&Part],
 ) -> Result<(), Error> {
     for (path, text) in &plan.texts {
-        let text = names.render(&section::kept(text, left_out));
+        let text = sorted_imports(path, names.render(&section::kept(text, left_out)));
         fs::write(root.join(path), text).map_err(|source| Error::file("write", path, source))?;
     }
     for path in left_out
@@ -41,6 +41,26 @@ pub(crate) fn apply(
     Ok(())
 }
 
+/// protobuf's formatter wants imports in the order of their names, which may be another one now; rustfmt
+/// sees to Rust's.
+fn sorted_imports(path: &str, text: String) -> String {
+    let is_import = |line: &&str| line.starts_with("import \"");
+    if place::extension(path) != "proto" {
+        return text;
+    }
+    let mut sorted: Vec<&str> = text.lines().filter(is_import).collect();
+    sorted.sort_unstable();
+    let mut sorted = sorted.into_iter();
+    let lines = text.split('\n').map(|line| {
+        if is_import(&line) {
+            sorted.next().unwrap_or(line)
+        } else {
+            line
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn remove(path: &Path) -> std::io::Result<()> {
     if path.is_dir() {
         fs::remove_dir_all(path)
@@ -48,5 +68,20 @@ fn remove(path: &Path) -> std::io::Result<()> {
         fs::remove_file(path)
     } else {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_stand_in_the_order_of_their_new_names() {
+        let text =
+            "package a;\n\nimport \"google/b.proto\";\nimport \"call/a.proto\";\n\nmessage A {}\n";
+        let sorted =
+            "package a;\n\nimport \"call/a.proto\";\nimport \"google/b.proto\";\n\nmessage A {}\n";
+        assert_eq!(sorted_imports("a.proto", text.to_owned()), sorted);
+        assert_eq!(sorted_imports("a.js", text.to_owned()), text);
     }
 }
