@@ -6,13 +6,15 @@
 use crate::place::Place;
 
 /// What stands before and behind the word in a term, with the word as it is spelt there.
-const TERMS: [(&str, &str, &str); 15] = [
+const TERMS: [(&str, &str, &str); 16] = [
     ("", "user", "-agent"),
     ("", "user", "_agent"),
     ("", "USER", "_AGENT"),
     ("", "User", "-Agent"),
     ("runAs", "User", ""),
     ("", "user", "-data-dir"),
+    // A test of kube-score.
+    ("context-", "user", "-group-id"),
     ("", "user", ":password"),
     ("", "user", "=app"),
     ("", "USER", ":PASSWORD"),
