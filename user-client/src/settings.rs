@@ -105,7 +105,7 @@ impl Default for Settings {
             credentials: credentials::Config::default(),
             log: logs::Config {
                 // Standard error belongs to the progress, and a failed call says why by itself.
-                filter: "error,user_client::sidecar=warn"
+                filter: "error,user_client::load=warn,user_client::sidecar=warn"
                     .parse()
                     .unwrap_or_default(),
                 ..logs::Config::default()

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Session;
 use crate::error::Error;
-use crate::load::prepare::{PrepareError, any_id, first_id};
+use crate::load::prepare::{PrepareError, answers, any_id, first_id};
 use crate::load::{
     self, Bar, Call, GetCall, Limit, Lines, ListCall, Plan, Progress, Rate, Report, Silent,
 };
@@ -88,7 +88,7 @@ impl Load {
         let failed = |error: PrepareError| session.failed(error.method, *error.status);
         match (self.method, self.id) {
             (Method::List, None) => {
-                // A run for ever may begin before its servers do.
+                // A program that runs for ever may be started before its servers are.
                 if plan.limit != Limit::Never {
                     first_id(&session.channel, session.timeout)
                         .await
@@ -135,6 +135,13 @@ async fn run(
 ) -> Result<ExitCode, Error> {
     let (stopper, mut requests) = stop::channel();
     stopper.listen_to_signals().map_err(Error::Signals)?;
+    if plan.limit == Limit::Never {
+        // No call is late because there was nobody yet to call.
+        tokio::select! {
+            () = answers(&session.channel, session.timeout) => {}
+            _cause = requests.next() => return Err(Error::Interrupted),
+        }
+    }
     let stop = CancellationToken::new();
     let running = load::run(plan, call, progress.as_mut(), &stop);
     tokio::pin!(running);

@@ -9,6 +9,10 @@ use user_api::v1::user_service_client::UserServiceClient;
 use user_api::v1::{CreateUserRequest, ListUsersRequest, User};
 
 use crate::connect::Channel;
+use crate::status::Text;
+
+/// How long after a call that failed the next one is made.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A call that the run needs has failed.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +44,15 @@ pub async fn first_id(
         .map_err(|status| PrepareError::of("ListUsers", status))?;
     let first = page.into_inner().users.into_iter().next();
     Ok(first.map(|user| user.id))
+}
+
+/// Waits until the service answers, for as long as that takes; the log says why it does not. Each call
+/// may take `timeout`. Cancel-safe.
+pub async fn answers(channel: &Channel, timeout: Duration) {
+    while let Err(error) = first_id(channel, timeout).await {
+        tracing::warn!(error = %Text(&error.status), "the service does not answer yet");
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 /// The id of the first entry, or of one that is created when there is none.

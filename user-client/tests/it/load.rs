@@ -289,6 +289,37 @@ async fn a_run_that_cannot_begin_says_why_instead_of_failing_every_call() {
     assert_eq!(ended.stdout, "", "there is no result: {ended:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_for_ever_begins_when_its_service_does() {
+    let gone = Replica::start("a", Fault::None);
+    let (address, target) = (gone.address, gone.target());
+    drop(gone);
+    let run = ["load", "--duration", "forever", "--rate", "200"];
+    let arguments = [&run[..], &["--target", &target]].concat();
+    let mut child = command(&arguments, &[]).spawn().unwrap();
+    let stderr = child.stderr.take().unwrap();
+    let mut lines = BufReader::new(stderr).lines();
+    let mut line_with = async |what: &str| {
+        let found = async {
+            loop {
+                let line = lines.next_line().await.unwrap().expect("it must run on");
+                if line.contains(what) {
+                    break line;
+                }
+            }
+        };
+        let found = tokio::time::timeout(SECOND * 30, found).await;
+        found.unwrap_or_else(|_| panic!("a line must have {what}"))
+    };
+    line_with("the service does not answer yet").await;
+    let _back = Replica::start_at(address, "a", Fault::None, Arc::default());
+    let first = line_with(" calls, ").await;
+    assert!(
+        first.contains(" 0 failed") && first.contains(": a "),
+        "calls before there was a service must not be among the results: {first}"
+    );
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_a_run_for_ever_with_its_result() {
