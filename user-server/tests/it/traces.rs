@@ -14,7 +14,7 @@ use user_api::v1;
 use user_api::v1::user_service_client::UserServiceClient;
 
 use crate::collector::{CLIENT, Collector, INTERNAL, SERVER, Seen};
-use crate::running::{Running, creation, settings};
+use crate::running::{Running, Shared, creation, databases, settings, sqlite};
 use crate::soon;
 
 const LIST: &str = "user.v1.UserService/ListUsers";
@@ -25,7 +25,7 @@ struct World {
     collector: Collector,
     replicas: Vec<Running>,
     traces: Traces,
-    _folder: tempfile::TempDir,
+    _database: Shared,
 }
 
 /// What the spans of one call are, from the outside inwards.
@@ -79,7 +79,7 @@ fn children<'a>(spans: &'a [Seen], parent: &Seen) -> Vec<&'a Seen> {
 }
 
 /// Follows an attempt that a replica answered, down to the store.
-fn assert_reaches_the_store(spans: &[Seen], attempt: &Seen) {
+fn assert_reaches_the_store<'a>(spans: &'a [Seen], attempt: &Seen) -> &'a Seen {
     assert_eq!(attempt.attribute("rpc.response.status_code"), "OK");
     let [server] = children(spans, attempt)[..] else {
         panic!("an attempt has one server: {attempt:#?}");
@@ -92,25 +92,27 @@ fn assert_reaches_the_store(spans: &[Seen], attempt: &Seen) {
         panic!("a server's span has the one operation of the store: {server:#?}");
     };
     assert_eq!((store.name.as_str(), store.kind), ("list users", CLIENT));
-    assert_eq!(store.attribute("db.system.name"), "sqlite");
     assert_eq!(store.attribute("db.operation.name"), "list");
     assert_eq!(store.attribute("db.collection.name"), "users");
     let (event, wait) = &store.events[0];
     assert_eq!(event, "connection acquired");
     assert!(wait.contains_key("db.client.connection.wait_time"));
     assert_eq!(store.resource, server.resource);
+    store
 }
 
 // === impl World ===
 
 impl World {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("x.sqlite").display());
+        Self::on(sqlite()).await
+    }
+
+    async fn on(database: Shared) -> Self {
         let collector = Collector::start().await;
         let mut replicas = Vec::new();
         for name in REPLICAS {
-            let mut settings = settings(&url);
+            let mut settings = settings(&database.url);
             name.clone_into(&mut settings.instance.name);
             settings.telemetry = to(&collector);
             replicas.push(Running::start(settings).await);
@@ -124,7 +126,7 @@ impl World {
             traces: Traces::start(&to(&collector), &service, None).unwrap(),
             collector,
             replicas,
-            _folder: folder,
+            _database: database,
         }
     }
 
@@ -186,7 +188,17 @@ impl<'a> Tree<'a> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_one_trace_from_the_client_to_the_store() {
-    let world = World::start().await;
+    for database in databases().await {
+        one_trace(database).await;
+    }
+}
+
+async fn one_trace(database: Shared) {
+    let system = match database.url.split_once(':') {
+        Some(("sqlite", _)) => "sqlite",
+        _ => "postgresql",
+    };
+    let world = World::on(database).await;
     let mut client = world.client(None, None);
     list(&mut client).await;
     let spans = world.end().await;
@@ -199,7 +211,8 @@ async fn a_call_is_one_trace_from_the_client_to_the_store() {
         assert_eq!(call.attribute("rpc.response.status_code"), "OK");
         assert_eq!(attempt.attribute("previous-rpc-attempts"), "0");
         assert_eq!(attempt.attribute("transparent-retry"), "false");
-        assert_reaches_the_store(&spans, attempt);
+        let store = assert_reaches_the_store(&spans, attempt);
+        assert_eq!(store.attribute("db.system.name"), system);
     }
     let replicas = trees.iter().map(|tree| {
         let server = children(&spans, tree.attempts[0])[0];
