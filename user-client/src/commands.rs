@@ -19,6 +19,7 @@ mod watch;
 
 use std::process::ExitCode;
 
+use service_runtime::telemetry::{self, traces::Traces};
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::batch_get::BatchGet;
@@ -39,6 +40,8 @@ pub use self::update::Update;
 pub use self::watch::Watch;
 use crate::cli::{CallCommand, Cli, Command};
 use crate::error::Error;
+use crate::output::Format;
+use crate::settings::Settings;
 use crate::{settings, sidecar};
 
 /// Does what the command line says.
@@ -60,8 +63,32 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     };
     let loaded = settings::load(overrides).map_err(Error::Settings)?;
     service_runtime::logs::init(&loaded.settings.log).map_err(Error::Logs)?;
-    let balances = !loaded.settings.mesh;
-    let mut session = Session::open(loaded.settings, format).await?;
+    let traces = Traces::start(&loaded.settings.telemetry, &service(), None);
+    let traces = traces.map_err(Error::Traces)?;
+    let result = call(command, loaded.settings, &traces, format).await;
+    // The last spans are those that one wants to read about.
+    traces.flush().await;
+    result
+}
+
+/// Who makes the calls, for those who read the traces.
+fn service() -> telemetry::Service {
+    telemetry::Service {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        // A run has no other name.
+        instance: format!("{:032x}", fastrand::u128(..)),
+    }
+}
+
+async fn call(
+    command: CallCommand,
+    settings: Settings,
+    traces: &Traces,
+    format: Format,
+) -> Result<ExitCode, Error> {
+    let balances = !settings.mesh;
+    let mut session = Session::open(settings, traces, format).await?;
     // It says what it finds, if anything, and holds nobody up.
     let _looking =
         balances.then(|| AbortOnDropHandle::new(tokio::spawn(sidecar::warn(&sidecar::PLACES))));

@@ -4,6 +4,7 @@ use grpc_channel::resolver::{Endpoint, Publisher, Resolve};
 use grpc_channel::{Builder, Keepalive, Policy, Tls};
 pub use grpc_channel::{Channel, State};
 use rustls::pki_types::InvalidDnsNameError;
+use service_runtime::telemetry::traces::Traces;
 use service_runtime::tls::{self, LoadError};
 
 use crate::credentials;
@@ -38,7 +39,23 @@ struct Only(Endpoint);
 /// When the target has no form that the channel knows, a setting is not acceptable, a file cannot be
 /// used, or the Workload API gives nothing within half a minute.
 pub async fn connect(settings: &Settings) -> Result<Channel, Error> {
-    let mut builder = builder(settings, secure(&settings.tls).await?)?;
+    open(settings, builder(settings, secure(&settings.tls).await?)?)
+}
+
+/// The same, and calls have spans, as far as these traces want them.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_traced(settings: &Settings, traces: &Traces) -> Result<Channel, Error> {
+    let builder = builder(settings, secure(&settings.tls).await?)?;
+    let builder = builder.text_map_propagator(traces.propagation().clone());
+    match traces.provider() {
+        Some(provider) => open(settings, builder.tracer_provider(provider)),
+        None => open(settings, builder),
+    }
+}
+
+fn open(settings: &Settings, mut builder: Builder) -> Result<Channel, Error> {
     for fallback in &settings.fallbacks {
         builder = builder.fallback(fallback);
     }

@@ -56,6 +56,9 @@ pub enum Error {
     /// The logs cannot be started.
     #[error("the logs cannot be started")]
     Logs(#[source] service_runtime::logs::InitError),
+    /// Spans cannot be sent as the settings say.
+    #[error("no spans can be sent; the settings under telemetry.traces say where")]
+    Traces(#[source] service_runtime::telemetry::traces::StartError),
     /// The target, a setting of the channel or a file of TLS is wrong.
     #[error("there can be no channel to {target:?}")]
     Channel {
@@ -156,6 +159,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Settings(_)
+            | Self::Traces(_)
             | Self::Channel { .. }
             | Self::IdWithoutGet
             | Self::NoSuchCommand(_)

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use service_runtime::settings::{Error, Flag, Loaded, Loader, Violations, duration};
-use service_runtime::{logs, tls};
+use service_runtime::{logs, telemetry, tls};
 
 use crate::compression::Compression;
 use crate::credentials;
@@ -52,6 +52,8 @@ pub struct Settings {
     pub credentials: credentials::Config,
     /// What is logged, to standard error.
     pub log: logs::Config,
+    /// What is told to collectors.
+    pub telemetry: telemetry::Config,
 }
 
 /// How the channel connects and finds replicas.
@@ -108,6 +110,7 @@ impl Default for Settings {
                     .unwrap_or_default(),
                 ..logs::Config::default()
             },
+            telemetry: telemetry::Config::default(),
         }
     }
 }
@@ -135,6 +138,7 @@ impl service_runtime::settings::Settings for Settings {
         violations.section("credentials", |violations| {
             self.credentials.validate(self.tls.enabled, violations);
         });
+        violations.section("telemetry", |it| self.telemetry.validate(it));
     }
 }
 

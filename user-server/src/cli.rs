@@ -67,7 +67,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             print_chain(&error);
             match error {
                 // A file that settings name is a part of them.
-                Error::Settings(_) | Error::Files(_) | Error::Start(server::Error::Auth(_)) => {
+                Error::Settings(_)
+                | Error::Files(_)
+                | Error::Start(server::Error::Auth(_) | server::Error::Traces(_)) => {
                     ExitCode::from(USAGE)
                 }
                 _ => ExitCode::FAILURE,

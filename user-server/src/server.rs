@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use service_runtime::health::{self, Reporter};
-use service_runtime::layers::{Layers, identity::Identity, metrics::Calls};
+use service_runtime::layers::{Layers, identity::Identity, metrics::Calls, spans::Spans};
 use service_runtime::methods::Method;
 use service_runtime::readiness::{Check, Probe, Readiness};
+use service_runtime::telemetry::traces::{self, Traces};
 use service_runtime::telemetry::{self, Telemetry};
 use service_runtime::tls::LoadError;
 use service_runtime::{auth, drain, ops, server, stop, web};
@@ -21,7 +22,7 @@ use user_api::v1::user_service_server::{SERVICE_NAME, UserServiceServer};
 use crate::cache::Cache;
 use crate::feed::{self, Feed};
 use crate::settings::Settings;
-use crate::store::{self, Database, Store};
+use crate::store::{self, Database, Store, Traced};
 use crate::{retention, rpc};
 
 /// The version of the program. What callers see is the setting `instance.version`.
@@ -36,6 +37,7 @@ const CLOSE: Duration = Duration::from_secs(1);
 pub struct Server {
     settings: Settings,
     telemetry: Telemetry,
+    traces: Traces,
     routes: Routes,
     layers: Layers,
     health: Reporter,
@@ -61,6 +63,9 @@ pub enum Error {
     /// See the source.
     #[error("nothing can be measured")]
     Telemetry(#[source] telemetry::StartError),
+    /// See the source.
+    #[error("no spans can be sent; the settings under telemetry.traces say where")]
+    Traces(#[source] traces::StartError),
     /// See the source.
     #[error("callers cannot be told apart as the settings under auth say")]
     Auth(#[source] auth::Error),
@@ -102,13 +107,15 @@ impl Server {
     /// # Errors
     /// When one of these cannot be done.
     pub async fn build(settings: Settings) -> Result<Self, Error> {
-        let telemetry = Telemetry::start(&telemetry::Service {
+        let service = telemetry::Service {
             name: env!("CARGO_PKG_NAME"),
             version: VERSION,
             instance: settings.instance.name.clone(),
-        });
-        let telemetry = telemetry.map_err(Error::Telemetry)?;
+        };
+        let telemetry = Telemetry::start(&service).map_err(Error::Telemetry)?;
         let meter = telemetry.meter();
+        let traces = Traces::start(&settings.telemetry, &service, Some(&meter));
+        let traces = traces.map_err(Error::Traces)?;
         let methods = methods(&settings).map_err(Error::Descriptors)?;
         let layers = Layers {
             identity: Identity::new(&settings.instance.name, &settings.instance.version)
@@ -116,6 +123,7 @@ impl Server {
             guard: settings.auth.start(&methods).map_err(Error::Auth)?,
             limits: settings.limits.start(&methods),
             calls: Some(Calls::new(&meter, &methods)),
+            spans: Some(Spans::new(&traces, &methods)),
         };
         layers.limits.measure(&meter);
         let store = Database::open(&settings.store)
@@ -135,7 +143,12 @@ impl Server {
             _forgetting: retention::start(store.clone(), settings.store.retention),
             _closing: AbortOnDropHandle::new(tokio::spawn(close(health.clone(), closing))),
         };
-        let service = rpc::Service::new(store.clone(), cache, feed);
+        let for_calls = Traced::new(
+            store.clone(),
+            store.system(),
+            traces.tracer(env!("CARGO_PKG_NAME")),
+        );
+        let service = rpc::Service::new(for_calls, cache, feed);
         let routes = routes(&settings, service, &health).map_err(Error::Reflection)?;
         let tls = settings.server.tls.identity().await.map_err(Error::Tls)?;
         let grpc = settings.server.clone().bind_with(tls);
@@ -145,6 +158,7 @@ impl Server {
         Ok(Self {
             settings,
             telemetry,
+            traces,
             routes,
             layers,
             health,
@@ -211,6 +225,7 @@ impl Server {
             if timeout(CLOSE, self.store.close()).await.is_err() {
                 tracing::warn!("the store is still busy; leaving it as it is");
             }
+            self.traces.flush().await;
         })
         .await;
         drop((web, ops));
@@ -263,7 +278,7 @@ pub(crate) fn methods(settings: &Settings) -> Result<Vec<Method>, prost::DecodeE
 
 fn routes(
     settings: &Settings,
-    service: rpc::Service<Database>,
+    service: rpc::Service<Traced<Database>>,
     health: &Reporter,
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let mut routes = Routes::builder();

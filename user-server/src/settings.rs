@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use service_runtime::settings::{Loader, Violations};
 use service_runtime::tls::server::Mode;
-use service_runtime::{auth, drain, limits, logs, ops, readiness, server, web};
+use service_runtime::{auth, drain, limits, logs, ops, readiness, server, telemetry, web};
 
 use crate::compression::Compression;
 use crate::server::VERSION;
@@ -44,6 +44,8 @@ pub struct Settings {
     pub drain: drain::Config,
     /// What it logs.
     pub log: logs::Config,
+    /// What it tells collectors.
+    pub telemetry: telemetry::Config,
 }
 
 /// Who this replica is.
@@ -92,6 +94,7 @@ impl service_runtime::settings::Settings for Settings {
         });
         violations.section("readiness", |it| self.readiness.validate(it));
         violations.section("drain", |it| self.drain.validate(it));
+        violations.section("telemetry", |it| self.telemetry.validate(it));
         let same_port = self.server.address == self.ops.address && self.ops.address.port() != 0;
         violations.expect(
             !same_port,

@@ -13,6 +13,7 @@ mod error;
 pub mod postgres;
 mod sql;
 pub mod sqlite;
+mod traced;
 
 use std::future::Future;
 
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 pub use self::config::Config;
 pub use self::database::Database;
 pub use self::error::{Error, OpenError, Source};
+pub use self::traced::Traced;
 use crate::domain::{
     Change, Email, Etag, Ids, Page, Position, Query, RequestId, Update, User, UserId,
 };

@@ -190,7 +190,9 @@ impl Builder {
         let scheme = self.scheme();
         let descriptors = std::mem::replace(&mut self.descriptors, Ok(Descriptors::default()))?;
         #[cfg(feature = "otel")]
-        let metrics = self.otel.metrics(target.as_str(), &descriptors);
+        let metrics = self
+            .otel
+            .metrics(target.as_str(), target.authority(), &descriptors);
         #[cfg(not(feature = "otel"))]
         let metrics = Metrics;
         self.subchannel.metrics = metrics.clone();

@@ -192,8 +192,10 @@ impl Call {
         policy: Option<&RetryPolicy>,
     ) -> Result<http::Response<ResponseBody>, Status> {
         let mut attempts = Attempts::default();
+        let mut transparent = false;
         loop {
-            let (id, result) = self.attempt(attempts.previous(), None).await;
+            let attempt = self.attempt(attempts.previous(), transparent, None);
+            let (id, result) = attempt.await;
             let ended = match self.settle(result, policy.is_some()).await {
                 Ok(answer) => return Ok(self.commit(answer)),
                 Err(ended) => ended,
@@ -211,11 +213,13 @@ impl Call {
                     drop(ended);
                     tokio::task::yield_now().await;
                     self.tracer.transparently_retried();
+                    transparent = true;
                 }
                 Decision::After(wait) => {
                     drop(ended);
                     tokio::time::sleep(wait).await;
                     self.tracer.retried();
+                    transparent = false;
                 }
             }
         }

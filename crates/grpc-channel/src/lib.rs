@@ -54,7 +54,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `tls` | `Builder::tls`, by rustls with ring as its only provider |
-//! | `otel` | `Builder::meter_provider`: OpenTelemetry metrics by gRPC's names |
+//! | `otel` | `Builder::meter_provider`: OpenTelemetry metrics by gRPC's names; `Builder::tracer_provider` and `Builder::text_map_propagator`: traces |
 //! | `kubernetes` | targets of `k8s:///service.namespace:port`, which watch EndpointSlices |
 //!
 //! # What it does not do (yet)

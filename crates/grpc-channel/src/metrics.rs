@@ -1,4 +1,5 @@
-//! The OpenTelemetry metrics of a channel, by the names that gRPC gives them.
+//! The OpenTelemetry metrics of a channel, by the names that gRPC gives them; and its [`spans`], which
+//! follow the same calls and attempts.
 //!
 //! A dashboard that was made for grpc-go or grpc-java then shows this channel too. The instruments are
 //! those of gRFC [A66] (calls and attempts), [A96] (retries), [A94] (subchannels), [A91] (outlier
@@ -19,6 +20,7 @@ mod call;
 mod connection;
 mod instruments;
 mod methods;
+pub(crate) mod spans;
 
 use std::sync::Arc;
 
@@ -28,15 +30,22 @@ use opentelemetry::metrics::Meter;
 
 pub(crate) use self::attempt::{CallAttemptTracer, Sent};
 pub(crate) use self::call::CallTracer;
+use self::call::Measured;
 pub(crate) use self::connection::OpenConnection;
 use self::instruments::Instruments;
 use self::methods::Methods;
+use self::spans::{CallSpan, Spans};
 use crate::method::Descriptors;
 use crate::outlier::Ejection;
 
-/// Where the parts of a channel record what happens; without a meter nowhere.
+/// Where the parts of a channel record what happens.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Metrics(Option<Arc<Channel>>);
+pub(crate) struct Metrics {
+    /// `None` without a meter.
+    channel: Option<Arc<Channel>>,
+    /// `None` where no trace is made or handed on.
+    spans: Option<Arc<Spans>>,
+}
 
 /// What one channel records with.
 #[derive(Debug)]
@@ -52,29 +61,41 @@ impl Metrics {
     /// For a channel to `target`, which calls these methods and perhaps others.
     pub(crate) fn new(meter: &Meter, target: String, descriptors: &Descriptors) -> Self {
         let target = KeyValue::new("grpc.target", target);
-        Self(Some(Arc::new(Channel {
+        let channel = Channel {
             instruments: Instruments::new(meter),
             methods: Methods::new(target.clone(), descriptors.paths()),
             target,
-        })))
+        };
+        Self {
+            channel: Some(Arc::new(channel)),
+            spans: None,
+        }
+    }
+
+    /// The same, and the calls have spans.
+    pub(crate) fn with_spans(mut self, spans: Spans) -> Self {
+        self.spans = Some(Arc::new(spans));
+        self
     }
 
     /// A call begins.
     pub(crate) fn call(&self, path: &str, extensions: &Extensions) -> CallTracer {
-        CallTracer::new(self.0.as_ref().map(|channel| {
-            let labels = channel.methods.labels(path, extensions);
-            (channel.clone(), labels)
-        }))
+        let measured = self.channel.as_ref().map(|channel| Measured {
+            channel: channel.clone(),
+            labels: channel.methods.labels(path, extensions),
+        });
+        let span = self.spans.as_ref();
+        CallTracer::new(measured, span.map(|spans| CallSpan::begin(spans, path)))
     }
 
     /// A connection was made.
     pub(crate) fn connected(&self) -> OpenConnection {
-        OpenConnection::new(self.0.clone())
+        OpenConnection::new(self.channel.clone())
     }
 
     /// A connection could not be made.
     pub(crate) fn connection_failed(&self) {
-        if let Some(channel) = &self.0 {
+        if let Some(channel) = &self.channel {
             let failed = &channel.instruments.connection_attempts_failed;
             failed.add(1, std::slice::from_ref(&channel.target));
         }
@@ -82,7 +103,7 @@ impl Metrics {
 
     /// These replicas were found to be outliers.
     pub(crate) fn ejections(&self, ejections: &[Ejection]) {
-        let Some(channel) = &self.0 else { return };
+        let Some(channel) = &self.channel else { return };
         for ejection in ejections {
             let method = KeyValue::new(
                 "grpc.lb.outlier_detection.detection_method",
@@ -104,7 +125,7 @@ impl Metrics {
 
     /// The weighted round robin begins anew, with these weights.
     pub(crate) fn weights(&self, weights: impl Iterator<Item = u32>) {
-        let Some(channel) = &self.0 else { return };
+        let Some(channel) = &self.channel else { return };
         for weight in weights {
             let target = std::slice::from_ref(&channel.target);
             let weights = &channel.instruments.endpoint_weights;

@@ -3,8 +3,9 @@
 //! 1. [`request_id`]: the call gets its `x-request-id`, so that everything inside can name it;
 //! 2. [`identity`]: the response names the replica (`x-served-by`) and its version (`x-version`),
 //!    also when what is inside failed;
-//! 3. [`observe`]: one line of the [`access_log`] and one measurement of the [`metrics`] for every
-//!    finished call; it sees what the caller sees;
+//! 3. [`observe`]: one line of the [`access_log`], one measurement of the [`metrics`] and one of the
+//!    [`spans`] for every finished call; it sees what the caller sees, and what is inside runs in the
+//!    call's trace;
 //! 4. [`catch_panic`]: a handler's panic becomes INTERNAL, before the log, so that it is logged too;
 //! 5. [`crate::auth::layer`]: only callers that may call the method come further;
 //! 6. [`caller`]: the log learns who they are, also when they leave before the response;
@@ -21,6 +22,7 @@ pub mod metrics;
 pub mod observe;
 pub mod refused;
 pub mod request_id;
+pub mod spans;
 
 use self::caller::Introduced;
 use self::catch_panic::CatchPanic;
@@ -28,6 +30,7 @@ use self::identity::{Identified, Identity};
 use self::metrics::Calls;
 use self::observe::Observed;
 use self::request_id::RequestId;
+use self::spans::Spans;
 use crate::auth::Guard;
 use crate::auth::layer::Guarded;
 use crate::limits::Limits;
@@ -47,6 +50,8 @@ pub struct Layers {
     pub limits: Limits,
     /// What is measured of the calls; `None` measures nothing.
     pub calls: Option<Calls>,
+    /// What makes spans of them; `None` makes none, and hands no trace on.
+    pub spans: Option<Spans>,
 }
 
 /// Puts the layers round the routes, in the order of the module's documentation, and lets everybody
@@ -57,12 +62,13 @@ pub fn around<S>(routes: S, identity: Identity) -> Layered<S> {
 
 /// The same with a guard and limits.
 pub fn guarded<S>(routes: S, identity: Identity, guard: Guard, limits: Limits) -> Layered<S> {
-    let calls = None;
+    let (calls, spans) = (None, None);
     let layers = Layers {
         identity,
         guard,
         limits,
         calls,
+        spans,
     };
     layers.around(routes)
 }
@@ -74,7 +80,7 @@ impl Layers {
     pub fn around<S>(self, routes: S) -> Layered<S> {
         let limited = Limited::new(routes, self.limits);
         let inner = Guarded::new(Introduced::new(limited), self.guard);
-        let observed = Observed::new(CatchPanic::new(inner), self.calls);
+        let observed = Observed::new(CatchPanic::new(inner), self.calls, self.spans);
         RequestId::new(Identified::new(observed, self.identity))
     }
 }

@@ -5,7 +5,7 @@
 //! | [`settings`] | defaults → TOML file → environment → flags, with every problem named |
 //! | [`chain`] | an error and its causes as one text |
 //! | [`logs`] | `tracing` to standard error, as text or JSON |
-//! | [`telemetry`] | metrics: the instruments, and what `/metrics` shows |
+//! | [`telemetry`] | metrics: the instruments, and what `/metrics` shows; traces: where spans go |
 //! | [`health`] | `grpc.health.v1`, told by a [`health::Reporter`] |
 //! | [`readiness`] | the checks that decide whether this replica wants calls |
 //! | [`server`] | HTTP/2 connections that age, drain and end: `Config → Bound → Running` |
@@ -29,6 +29,7 @@
 pub mod auth;
 pub mod chain;
 pub mod drain;
+mod framing;
 pub mod health;
 pub mod layers;
 pub mod limits;

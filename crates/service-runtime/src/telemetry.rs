@@ -1,10 +1,13 @@
-//! The metrics of one server: where they are collected, and what `/metrics` shows of them.
+//! The metrics of one server: where they are collected, and what `/metrics` shows of them; and its
+//! [`traces`].
 //!
 //! A server hands its [`Telemetry`]'s meter to whatever measures. Nothing here is process-wide, so that
 //! several servers of one process, as tests and demonstrations start them, do not add up. What can be
 //! measured stands in [`instruments`].
 
+mod attributes;
 pub mod instruments;
+pub mod traces;
 
 use std::sync::Arc;
 
@@ -14,6 +17,22 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
+use serde::{Deserialize, Serialize};
+
+pub use self::attributes::Attributes;
+use crate::settings::Violations;
+
+/// What is told of this process, and to whom.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What else there is to say of this process, as OpenTelemetry's resource attributes: `key=value`,
+    /// such as `"deployment.environment.name=production"`. `service.name`, `service.version` and
+    /// `service.instance.id` are known already.
+    pub resource_attributes: Attributes,
+    /// Spans.
+    pub traces: traces::Config,
+}
 
 /// Collects what is measured. Clones share it; the last one ends it.
 #[derive(Clone, Debug)]
@@ -44,6 +63,15 @@ pub struct StartError(#[source] OTelSdkError);
 #[error("the metrics cannot be written in Prometheus' text format")]
 pub struct EncodeError(#[source] Arc<prometheus::Error>);
 
+// === impl Config ===
+
+impl Config {
+    /// Checks what the types cannot.
+    pub fn validate(&self, violations: &mut Violations) {
+        violations.section("traces", |it| self.traces.validate(it));
+    }
+}
+
 // === impl Telemetry ===
 
 impl Telemetry {
@@ -64,11 +92,7 @@ impl Telemetry {
             .map_err(StartError)?;
         // The builder that looks into the environment is another one: only settings read that.
         let resource = Resource::builder_empty()
-            .with_attributes([
-                KeyValue::new("service.name", service.name),
-                KeyValue::new("service.version", service.version),
-                KeyValue::new("service.instance.id", service.instance.clone()),
-            ])
+            .with_attributes(service.attributes())
             .build();
         let provider = SdkMeterProvider::builder()
             .with_reader(exporter)
@@ -95,5 +119,17 @@ impl Telemetry {
         TextEncoder::new()
             .encode_to_string(&self.registry.gather())
             .map_err(|error| EncodeError(Arc::new(error)))
+    }
+}
+
+// === impl Service ===
+
+impl Service {
+    fn attributes(&self) -> [KeyValue; 3] {
+        [
+            KeyValue::new("service.name", self.name),
+            KeyValue::new("service.version", self.version),
+            KeyValue::new("service.instance.id", self.instance.clone()),
+        ]
     }
 }

@@ -16,13 +16,16 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
-use service_runtime::auth;
+use service_runtime::auth::{self, Guard};
+use service_runtime::layers::{Layers, identity::Identity, spans::Spans};
 use service_runtime::limits::Limits;
 use service_runtime::methods::Method;
+use service_runtime::telemetry::traces::{Exporter, Traces};
+use service_runtime::telemetry::{Config, Service};
 use tonic::Request;
 
 use crate::subject::{
-    OTHER, asking, connect, connect_other, on_a_free_port, soon, start, start_other,
+    OTHER, asking, connect, connect_other, on_a_free_port, soon, start, start_in, start_other,
 };
 
 /// The log of a test whose tasks all run on its own thread.
@@ -126,6 +129,48 @@ async fn every_finished_call_is_one_line_at_a_level_by_code() {
         assert_eq!(call["request_id"].as_str().unwrap().len(), 32, "{call}");
     }
     a_caller_that_leaves_before_the_answer_is_named(&log).await;
+    a_call_is_found_by_its_trace_sampled_or_not(&log).await;
+}
+
+/// As below.
+async fn a_call_is_found_by_its_trace_sampled_or_not(log: &Log) {
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let parent = format!("00-{trace}-00f067aa0ba902b7-00");
+    for exporter in [Exporter::None, Exporter::Otlp] {
+        let mut config = Config::default();
+        // Nothing is sampled, so that nothing is sent.
+        (config.traces.exporter, config.traces.ratio) = (exporter, 0.0);
+        let service = Service {
+            name: "subject",
+            version: "1.2.3",
+            instance: "replica-1".to_owned(),
+        };
+        let traces = Traces::start(&config, &service, None).unwrap();
+        let layers = Layers {
+            identity: Identity::new("replica-1", "1.2.3").unwrap(),
+            guard: Guard::open(),
+            limits: Limits::off(),
+            calls: None,
+            spans: Some(Spans::new(&traces, &[])),
+        };
+        let (server, _gate) = start_in(layers, |bound| bound, on_a_free_port());
+        let mut client = connect_other(server.local_address()).await;
+        let before = log.calls(0).await.len();
+        let mut request = Request::new(asking(""));
+        let metadata = request.metadata_mut();
+        metadata.insert("traceparent", parent.parse().unwrap());
+        client.check(request).await.unwrap();
+        client.check(asking("")).await.unwrap();
+
+        let calls = log.calls(before + 2).await;
+        let [with, without] = &calls[before..] else {
+            panic!("two calls are two lines: {calls:?}");
+        };
+        assert_eq!(with["trace_id"], trace, "{with}");
+        assert_eq!(with["span_id"].as_str().unwrap().len(), 16, "{with}");
+        let begins_here = exporter == Exporter::Otlp;
+        assert_eq!(without["trace_id"].is_string(), begins_here, "{without}");
+    }
 }
 
 /// In the same process and under the same subscriber; see above.

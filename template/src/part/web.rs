@@ -42,9 +42,9 @@ pub(super) const PART: Part = Part {
         ),
         Cut::lines(
             SETTINGS,
-            "use service_runtime::{auth, drain, limits, logs, ops, readiness, server, web};",
+            "use service_runtime::{auth, drain, limits, logs, ops, readiness, server, telemetry, web};",
         )
-        .instead("use service_runtime::{auth, drain, limits, logs, ops, readiness, server};\n"),
+        .instead("use service_runtime::{auth, drain, limits, logs, ops, readiness, server, telemetry};\n"),
         Cut::lines(
             SETTINGS,
             "    /// gRPC-Web, for browsers.\n    pub web: web::Config,\n",

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use service_runtime::telemetry::traces::Traces;
 use tonic::{Request, Status};
 use user_api::v1::User;
 use user_api::v1::user_service_client::UserServiceClient;
 
 use crate::compression::Compression;
-use crate::connect::{Channel, connect};
+use crate::connect::{Channel, connect_traced};
 use crate::error::Error;
 use crate::output::{self, Format, Resource};
 use crate::settings::Settings;
@@ -27,8 +28,13 @@ pub(super) struct Session {
 
 impl Session {
     /// Opens the channel; nothing is sent yet.
-    pub(super) async fn open(settings: Settings, format: Format) -> Result<Self, Error> {
-        let channel = connect(&settings).await.map_err(|source| Error::Channel {
+    pub(super) async fn open(
+        settings: Settings,
+        traces: &Traces,
+        format: Format,
+    ) -> Result<Self, Error> {
+        let channel = connect_traced(&settings, traces).await;
+        let channel = channel.map_err(|source| Error::Channel {
             target: settings.target.clone(),
             source,
         })?;

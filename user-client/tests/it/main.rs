@@ -6,6 +6,9 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "../../../crates/service-runtime/tests/it/collector.rs"]
+#[allow(dead_code, reason = "the tests of the runtime use more of it")]
+mod collector;
 mod commands;
 mod credentials;
 mod dns;
@@ -22,5 +25,8 @@ mod replica;
 mod resolve;
 mod resource;
 mod settings;
+mod traces;
 #[cfg(unix)]
 mod watch;
+
+use self::program::soon;

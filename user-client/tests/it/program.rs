@@ -52,6 +52,13 @@ pub(crate) async fn end(child: Child) -> Ended {
     }
 }
 
+/// Waits for something that must happen, with a bound.
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(BOUND, future)
+        .await
+        .unwrap_or_else(|_| panic!("{what} must happen"))
+}
+
 /// Sends what Ctrl-C sends.
 #[cfg(unix)]
 pub(crate) async fn interrupt(child: &Child) {

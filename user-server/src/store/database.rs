@@ -44,6 +44,15 @@ impl Database {
             _ => postgres::open(config).await.map(Self::Postgres),
         }
     }
+
+    /// The database's name in OpenTelemetry's list of `db.system.name`.
+    #[must_use]
+    pub fn system(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgresql",
+        }
+    }
 }
 
 impl Store for Database {

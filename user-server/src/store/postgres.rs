@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use self::news::News;
 use self::opening::Opening;
 use super::sql::{implement_store, transact};
+use super::traced::waited;
 use super::{Error, Imported, Stored};
 use crate::domain::{
     Change, Email, Etag, Ids, Page, Position, Query, RequestId, Update, User, UserId,
@@ -76,7 +77,7 @@ impl Postgres {
 
     async fn read(&self) -> Result<PoolConnection<sqlx::Postgres>, Error> {
         self.opening.check()?;
-        Ok(self.pool.acquire().await?)
+        Ok(waited("connection acquired", self.pool.acquire()).await?)
     }
 
     /// A replica that has much to do is not one that lost its database, and needs its cache more than
@@ -88,7 +89,7 @@ impl Postgres {
 
     async fn begin(&self) -> Result<Transaction<'static, sqlx::Postgres>, Error> {
         self.opening.check()?;
-        Ok(self.pool.begin().await?)
+        Ok(waited("transaction begun", self.pool.begin()).await?)
     }
 
     async fn bounded<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

@@ -19,6 +19,7 @@ use sqlx::{SqlitePool, Transaction};
 use tokio::sync::Notify;
 
 use super::sql::{implement_store, transact};
+use super::traced::waited;
 use super::{Error, Imported, Stored};
 use crate::domain::{
     Change, Email, Etag, Ids, Page, Position, Query, RequestId, Update, User, UserId,
@@ -50,7 +51,7 @@ impl Sqlite {
     }
 
     async fn read(&self) -> Result<PoolConnection<sqlx::Sqlite>, Error> {
-        Ok(self.readers.acquire().await?)
+        Ok(waited("connection acquired", self.readers.acquire()).await?)
     }
 
     /// Readers wait for nobody, so that there is no need for more.
@@ -61,7 +62,8 @@ impl Sqlite {
     /// IMMEDIATE takes the write lock first: a transaction that starts by reading and writes later
     /// cannot wait for another process, it fails.
     async fn begin(&self) -> Result<Transaction<'static, sqlx::Sqlite>, Error> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        let transaction = self.writer.begin_with("BEGIN IMMEDIATE");
+        Ok(waited("transaction begun", transaction).await?)
     }
 
     async fn bounded<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

@@ -120,17 +120,27 @@ fn the_files_that_settings_name_are_checked_with_them() {
     let settings = file(&format!(
         "[server.tls]\nmode = \"tls\"\ncertificate = {:?}\nprivate_key = {:?}\n\
          [auth]\nmode = \"required\"\nauthenticators = [\"basic\"]\npolicy = {:?}\n\
-         [auth.basic]\nfile = {:?}\n",
+         [auth.basic]\nfile = {:?}\n\
+         [telemetry.traces]\nexporter = \"otlp\"\n\
+         [telemetry.traces.otlp]\nendpoint = \"https://collector:4317\"\nca = {:?}\n",
         path("tls.crt"),
         path("tls.key"),
         path("policy.toml"),
         path("passwords"),
+        path("collector.crt"),
     ));
     let check = ["config", "check", settings.path().to_str().unwrap()];
     let output = user_server(&check, &[]);
     let error = stderr(&output);
     assert_eq!(output.status.code(), Some(64), "{error}");
-    for part in ["server.tls", &path("tls.key"), "auth", &path("policy.toml")] {
+    for part in [
+        "server.tls",
+        &path("tls.key"),
+        "auth",
+        &path("policy.toml"),
+        "telemetry.traces.otlp.ca",
+        &path("collector.crt"),
+    ] {
         assert!(error.contains(part), "{part:?} must be in\n{error}");
     }
 

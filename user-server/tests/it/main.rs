@@ -15,6 +15,9 @@ mod callers;
 mod calls;
 mod changing;
 mod cli;
+#[path = "../../../crates/service-runtime/tests/it/collector.rs"]
+#[allow(dead_code, reason = "the tests of the runtime use more of it")]
+mod collector;
 mod compression;
 mod encryption;
 mod grpc_go;
@@ -32,4 +35,7 @@ mod sharing;
 mod sizing;
 mod store;
 mod tls;
+mod traces;
 mod watching;
+
+use self::running::soon;

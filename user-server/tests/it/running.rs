@@ -42,13 +42,18 @@ pub(crate) struct Shared {
     _folder: Option<tempfile::TempDir>,
 }
 
-/// One new database of each kind; PostgreSQL only where it is installed.
-pub(crate) async fn databases() -> Vec<Shared> {
+/// A new file of SQLite.
+pub(crate) fn sqlite() -> Shared {
     let folder = tempfile::tempdir().unwrap();
-    let mut databases = vec![Shared {
+    Shared {
         url: format!("sqlite://{}", folder.path().join("x.sqlite").display()),
         _folder: Some(folder),
-    }];
+    }
+}
+
+/// One new database of each kind; PostgreSQL only where it is installed.
+pub(crate) async fn databases() -> Vec<Shared> {
+    let mut databases = vec![sqlite()];
     if let Some(url) = crate::postgres::database().await {
         databases.push(Shared { url, _folder: None });
     }

@@ -1,25 +1,42 @@
-//! The setting of a channel that is about its metrics.
+//! The settings of a channel that are about its metrics and its traces.
 
+use http::uri::Authority;
 use opentelemetry::InstrumentationScope;
+use opentelemetry::global::BoxedTracer;
 use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{Span, Tracer, TracerProvider};
 
 use super::Builder;
 use crate::method::Descriptors;
 use crate::metrics::Metrics;
+use crate::metrics::spans::Spans;
 
-/// What the metrics are made with.
+/// What the metrics and the spans are made with.
 #[derive(Debug, Default)]
 pub(super) struct Otel {
     meter: Option<Meter>,
+    tracer: Option<BoxedTracer>,
+    propagator: Option<Box<dyn TextMapPropagator + Send + Sync>>,
 }
 
 // === impl Otel ===
 
 impl Otel {
-    pub(super) fn metrics(&self, target: &str, descriptors: &Descriptors) -> Metrics {
-        self.meter.as_ref().map_or_else(Metrics::default, |meter| {
+    /// To be asked once.
+    pub(super) fn metrics(
+        &mut self,
+        target: &str,
+        authority: &Authority,
+        descriptors: &Descriptors,
+    ) -> Metrics {
+        let metrics = self.meter.as_ref().map_or_else(Metrics::default, |meter| {
             Metrics::new(meter, canonical(target), descriptors)
-        })
+        });
+        match (self.tracer.take(), self.propagator.take()) {
+            (None, None) => metrics,
+            (tracer, propagator) => metrics.with_spans(Spans::new(tracer, propagator, authority)),
+        }
     }
 }
 
@@ -71,12 +88,60 @@ impl Builder {
     /// [A94]: https://github.com/grpc/proposal/blob/master/A94-subchannel-otel-metrics.md
     /// [A96]: https://github.com/grpc/proposal/blob/master/A96-retry-otel-stats.md
     pub fn meter_provider(mut self, provider: &dyn MeterProvider) -> Self {
-        let scope = InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
-            .with_version(env!("CARGO_PKG_VERSION"))
-            .build();
-        self.otel.meter = Some(provider.meter_with_scope(scope));
+        self.otel.meter = Some(provider.meter_with_scope(scope()));
         self
     }
+
+    /// Makes OpenTelemetry spans of calls, with a tracer of this provider: one for each call, and below
+    /// it one for each attempt, as gRFC [A72] says. Default: none are made; the global provider is
+    /// never used.
+    ///
+    /// A call's span is a child of the span that is current ([`opentelemetry::Context::current`]) when
+    /// the call is made. An attempt's has the address of its replica, and is the one that the
+    /// [propagator](Self::text_map_propagator) sends. Names and attributes are those of OpenTelemetry's
+    /// [conventions for gRPC], and A72's `previous-rpc-attempts` and `transparent-retry`.
+    ///
+    /// ```
+    /// use grpc_channel::Channel;
+    /// use opentelemetry_sdk::propagation::TraceContextPropagator;
+    /// use opentelemetry_sdk::trace::SdkTracerProvider;
+    ///
+    /// let provider = SdkTracerProvider::builder().build();
+    /// let builder = Channel::builder("dns:///echo:50051")
+    ///     .tracer_provider(&provider)
+    ///     .text_map_propagator(TraceContextPropagator::new());
+    /// ```
+    ///
+    /// [A72]: https://github.com/grpc/proposal/blob/master/A72-open-telemetry-tracing.md
+    /// [conventions for gRPC]: https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
+    pub fn tracer_provider<P>(mut self, provider: &P) -> Self
+    where
+        P: TracerProvider,
+        P::Tracer: Send + Sync + 'static,
+        <P::Tracer as Tracer>::Span: Span + Send + Sync + 'static,
+    {
+        let tracer = provider.tracer_with_scope(scope());
+        self.otel.tracer = Some(BoxedTracer::new(Box::new(tracer)));
+        self
+    }
+
+    /// Hands the trace on to servers, in each attempt's metadata. Without a
+    /// [tracer](Self::tracer_provider) it is the trace that is current when the call is made. Default:
+    /// it is not handed on.
+    pub fn text_map_propagator(
+        mut self,
+        propagator: impl TextMapPropagator + Send + Sync + 'static,
+    ) -> Self {
+        self.otel.propagator = Some(Box::new(propagator));
+        self
+    }
+}
+
+/// What this crate calls itself.
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .build()
 }
 
 /// A target in its canonical form: with its scheme, also where nobody wrote it.

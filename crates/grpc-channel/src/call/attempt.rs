@@ -13,7 +13,7 @@ use super::pushback::Pushback;
 use super::retry::Failed;
 use super::{Call, code_of, is_deadline};
 use crate::channel::Inner;
-use crate::metrics::{CallAttemptTracer, Sent};
+use crate::metrics::CallAttemptTracer;
 use crate::picker::{Candidate, Picker};
 use crate::subchannel::{Outcome, Subchannel};
 use crate::transport::{Failure, Progress, ResponseBody};
@@ -166,17 +166,18 @@ impl Drop for Guard {
 // === impl Call ===
 
 impl Call {
-    /// Sends the call once, after `previous` other attempts. A hedged call avoids the replicas that
-    /// were used.
+    /// Sends the call once, after `previous` other attempts; `transparent` when the one before was seen
+    /// by no server. A hedged call avoids the replicas that were used.
     pub(super) async fn attempt(
         &self,
         previous: u32,
+        transparent: bool,
         used: Option<&Used>,
     ) -> (AttemptId, Result<Answer, Failure>) {
-        let mut tracer = self.tracer.attempt();
+        let mut tracer = self.tracer.attempt(previous, transparent);
         loop {
             let (id, outgoing) = self.payload.begin();
-            let sending = self.send_once(previous, used, id, outgoing, tracer.sent());
+            let sending = self.send_once(previous, used, id, outgoing, &tracer);
             match sending.await {
                 // The connection was closed between the pick and the stream: the attempt goes on with
                 // another pick. The driver and the balancer may need a turn to see it too.
@@ -216,11 +217,12 @@ impl Call {
         used: Option<&Used>,
         id: AttemptId,
         outgoing: Outgoing<'_>,
-        counter: Sent,
+        tracer: &CallAttemptTracer,
     ) -> Result<(http::Response<ResponseBody>, Guard), Failure> {
         let candidate = self.pick(used).await?;
         let uri = self.uri(&candidate.subchannel);
         let mut head = self.head(previous, uri.clone());
+        tracer.sending(&candidate.subchannel.address, head.headers_mut());
         if let Some(credentials) = &self.channel.credentials {
             let added = credentials.add(head.headers_mut(), &uri).await;
             added.map_err(Failure::without_credentials)?;
@@ -228,7 +230,7 @@ impl Call {
         let channel = self.channel.clone();
         let mut guard = Guard::new(&candidate.subchannel, self.deadline, channel);
         let place = candidate.pool.reserve().await?;
-        match place.send(head, outgoing, counter).await {
+        match place.send(head, outgoing, tracer.sent()).await {
             Ok(response) => Ok((response, guard)),
             Err(failure) => {
                 // Another attempt may have the request, so that this one could not go on.

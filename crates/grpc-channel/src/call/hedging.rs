@@ -145,8 +145,9 @@ impl Call {
     /// One attempt, sent again while no server has processed it.
     async fn hedged(&self, previous: u32, used: &Used) -> (AttemptId, Result<Answer, Ended>) {
         let mut attempts = Attempts::default();
+        let mut transparent = false;
         loop {
-            let (id, result) = self.attempt(previous, Some(used)).await;
+            let (id, result) = self.attempt(previous, transparent, Some(used)).await;
             let ended = match self.settle(result, true).await {
                 Err(ended) => ended,
                 good => return (id, good),
@@ -159,6 +160,7 @@ impl Call {
             self.payload.give_up(id);
             tokio::task::yield_now().await;
             self.tracer.transparently_retried();
+            transparent = true;
         }
     }
 

@@ -1,4 +1,4 @@
-//! What one attempt of a call is measured with.
+//! What one attempt of a call is measured and traced with.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -8,10 +8,12 @@ use http::HeaderMap;
 use tokio::time::Instant;
 use tonic::Code;
 
-use super::call::Call;
+use super::call::{Call, Measured};
+use super::spans::AttemptSpan;
 use crate::call::{Framing, code_of};
+use crate::resolver::Address;
 
-/// Measures one attempt, until it is dropped.
+/// Follows one attempt, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct CallAttemptTracer(Option<Attempt>);
 
@@ -22,6 +24,7 @@ pub(crate) struct Sent(Option<(Arc<AtomicU64>, Framing)>);
 #[derive(Debug)]
 struct Attempt {
     call: Arc<Call>,
+    span: Option<AttemptSpan>,
     began: Instant,
     sent: Arc<AtomicU64>,
     received: u64,
@@ -34,13 +37,17 @@ struct Attempt {
 // === impl CallAttemptTracer ===
 
 impl CallAttemptTracer {
-    pub(super) fn new(call: Option<Arc<Call>>) -> Self {
+    pub(super) fn new(call: Option<Arc<Call>>, previous: u32, transparent: bool) -> Self {
         Self(call.map(|call| {
             let began = Instant::now();
-            let started = &call.channel.instruments.attempt_started;
-            started.add(1, &call.labels.method);
+            if let Some(Measured { channel, labels }) = &call.measured {
+                let started = &channel.instruments.attempt_started;
+                started.add(1, &labels.method);
+            }
             call.attempt_began(began);
+            let span = call.span.as_ref();
             Attempt {
+                span: span.map(|span| span.attempt(previous, transparent)),
                 call,
                 began,
                 sent: Arc::default(),
@@ -55,7 +62,15 @@ impl CallAttemptTracer {
     /// What the request's messages are to be counted with.
     pub(crate) fn sent(&self) -> Sent {
         let attempt = self.0.as_ref();
+        let attempt = attempt.filter(|attempt| attempt.call.measured.is_some());
         Sent(attempt.map(|attempt| (attempt.sent.clone(), Framing::default())))
+    }
+
+    /// The request goes to this replica, with this metadata, which its trace is added to.
+    pub(crate) fn sending(&self, replica: &Address, metadata: &mut HeaderMap) {
+        if let Some(span) = self.0.as_ref().and_then(|attempt| attempt.span.as_ref()) {
+            span.sending(replica, metadata);
+        }
     }
 
     /// The head of the response is here; if it is all of it, it has the status.
@@ -93,11 +108,17 @@ impl Drop for Attempt {
         let Self { call, .. } = self;
         call.attempt_ended(now);
         let code = self.code.unwrap_or_else(|| call.given_up());
+        if let Some(span) = &self.span {
+            span.ended(code);
+        }
         if self.committed {
             call.ended(code);
         }
-        let labels = call.labels.with_status(code);
-        let instruments = &call.channel.instruments;
+        let Some(Measured { channel, labels }) = &call.measured else {
+            return;
+        };
+        let labels = labels.with_status(code);
+        let instruments = &channel.instruments;
         let took = now.saturating_duration_since(self.began).as_secs_f64();
         instruments.attempt_duration.record(took, labels);
         let sent = self.sent.load(Ordering::Relaxed);

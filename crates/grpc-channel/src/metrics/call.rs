@@ -1,4 +1,4 @@
-//! What one call is measured with, from its beginning until its status is known.
+//! What one call is measured and traced with, from its beginning until its status is known.
 //!
 //! The names are those of A66: a `CallTracer` for the call and a `CallAttemptTracer` for each time that
 //! it is sent.
@@ -12,20 +12,29 @@ use tonic::Code;
 use super::Channel;
 use super::attempt::CallAttemptTracer;
 use super::methods::Labels;
+use super::spans::CallSpan;
 
-/// Measures one call; its clones and its attempts share what is known. When the last of them is
+/// Follows one call; its clones and its attempts share what is known. When the last of them is
 /// dropped the call has ended.
 #[derive(Clone, Debug)]
 pub(crate) struct CallTracer(Option<Arc<Call>>);
 
 #[derive(Debug)]
 pub(super) struct Call {
-    pub(super) channel: Arc<Channel>,
-    pub(super) labels: Arc<Labels>,
+    /// `None` where only spans are wanted.
+    pub(super) measured: Option<Measured>,
+    pub(super) span: Option<CallSpan>,
     began: Instant,
     deadline: OnceLock<Instant>,
     code: OnceLock<Code>,
     progress: Mutex<Progress>,
+}
+
+/// What a call is measured with.
+#[derive(Debug)]
+pub(super) struct Measured {
+    pub(super) channel: Arc<Channel>,
+    pub(super) labels: Arc<Labels>,
 }
 
 /// What the attempts of a call came to.
@@ -43,11 +52,12 @@ struct Progress {
 // === impl CallTracer ===
 
 impl CallTracer {
-    pub(super) fn new(measured: Option<(Arc<Channel>, Arc<Labels>)>) -> Self {
-        Self(measured.map(|(channel, labels)| {
+    pub(super) fn new(measured: Option<Measured>, span: Option<CallSpan>) -> Self {
+        let followed = measured.is_some() || span.is_some();
+        Self(followed.then(|| {
             Arc::new(Call {
-                channel,
-                labels,
+                measured,
+                span,
                 began: Instant::now(),
                 deadline: OnceLock::new(),
                 code: OnceLock::new(),
@@ -64,9 +74,10 @@ impl CallTracer {
         }
     }
 
-    /// The call is sent, for the first time or again.
-    pub(crate) fn attempt(&self) -> CallAttemptTracer {
-        CallAttemptTracer::new(self.0.clone())
+    /// The call is sent, after `previous` attempts that count; `transparent` when the one before was
+    /// seen by no server.
+    pub(crate) fn attempt(&self, previous: u32, transparent: bool) -> CallAttemptTracer {
+        CallAttemptTracer::new(self.0.clone(), previous, transparent)
     }
 
     /// The next attempt is a retry by policy.
@@ -140,13 +151,19 @@ impl Drop for Call {
     fn drop(&mut self) {
         let code = self.code.get().copied();
         let code = code.unwrap_or_else(|| self.given_up());
-        let instruments = &self.channel.instruments;
+        if let Some(span) = &self.span {
+            span.ended(code);
+        }
+        let Some(Measured { channel, labels }) = &self.measured else {
+            return;
+        };
+        let instruments = &channel.instruments;
         let took = self.began.elapsed().as_secs_f64();
-        let labels = self.labels.with_status(code);
+        let (labels, of_method) = (labels.with_status(code), &labels.method);
         instruments.call_duration.record(took, labels);
 
         let progress = self.progress();
-        let labels = &self.labels.method;
+        let labels = of_method;
         for (count, histogram) in [
             (progress.retries, &instruments.call_retries),
             (

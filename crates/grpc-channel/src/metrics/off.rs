@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use crate::outlier::Ejection;
+use crate::resolver::Address;
 use crate::transport::Disconnect;
 
 /// Records nothing.
@@ -34,8 +35,8 @@ pub(crate) struct OpenConnection;
 )]
 mod nothing {
     use super::{
-        CallAttemptTracer, CallTracer, Code, Disconnect, Ejection, Extensions, HeaderMap, Instant,
-        Metrics, OpenConnection, Sent,
+        Address, CallAttemptTracer, CallTracer, Code, Disconnect, Ejection, Extensions, HeaderMap,
+        Instant, Metrics, OpenConnection, Sent,
     };
 
     impl Metrics {
@@ -57,7 +58,7 @@ mod nothing {
     impl CallTracer {
         pub(crate) fn set_deadline(&self, _deadline: Option<Instant>) {}
 
-        pub(crate) fn attempt(&self) -> CallAttemptTracer {
+        pub(crate) fn attempt(&self, _previous: u32, _transparent: bool) -> CallAttemptTracer {
             CallAttemptTracer
         }
 
@@ -74,6 +75,8 @@ mod nothing {
         pub(crate) fn sent(&self) -> Sent {
             Sent
         }
+
+        pub(crate) fn sending(&self, _replica: &Address, _metadata: &mut HeaderMap) {}
 
         pub(crate) fn answered(&mut self, _headers: &HeaderMap) {}
 

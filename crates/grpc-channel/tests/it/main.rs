@@ -44,6 +44,8 @@ mod streams;
 mod subsets;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "otel")]
+mod traces;
 mod unavailable;
 #[cfg(unix)]
 mod unix;

@@ -1,5 +1,5 @@
-//! One line for every finished call: method, code, duration, peer, caller, request id; and why it was
-//! refused, which its caller is not told.
+//! One line for every finished call: method, code, duration, peer, caller, request id, trace; and why it
+//! was refused, which its caller is not told.
 //!
 //! The target is `access`, so that `info,access=debug` shows all of them. The level follows the code:
 //! what worked is DEBUG, because a line for each of a million calls costs more than the calls; what
@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response};
+use opentelemetry::trace::{SpanId, TraceId};
 use tonic::Code;
 use tonic::transport::server::TcpConnectInfo;
 use tracing::Level;
 
 use super::caller::Known;
 use super::request_id;
+use super::spans::CallSpan;
 use crate::auth::Caller;
 use crate::auth::layer::Refused;
 
@@ -28,6 +30,8 @@ pub(super) struct Line {
     method: Option<PathAndQuery>,
     peer: Option<SocketAddr>,
     request_id: Option<HeaderValue>,
+    /// Also of a trace that is not sampled here: it may be elsewhere.
+    trace: Option<(TraceId, SpanId)>,
     caller: Known,
     /// Known once there is a response.
     refused: Option<&'static str>,
@@ -56,7 +60,7 @@ fn level(code: Code) -> Level {
 
 impl Line {
     /// The line of a call; `None` where not even defects are logged.
-    pub(super) fn of<B>(request: &mut Request<B>) -> Option<Self> {
+    pub(super) fn of<B>(request: &mut Request<B>, span: Option<&CallSpan>) -> Option<Self> {
         if !tracing::enabled!(target: TARGET, Level::ERROR) {
             return None;
         }
@@ -69,6 +73,7 @@ impl Line {
                 .get::<TcpConnectInfo>()
                 .and_then(TcpConnectInfo::remote_addr),
             request_id: request.headers().get(request_id::HEADER).cloned(),
+            trace: span.and_then(CallSpan::ids),
             caller,
             refused: None,
         })
@@ -97,6 +102,8 @@ impl Line {
                     caller = self.caller.caller().map(tracing::field::display),
                     refused = self.refused,
                     request_id = self.request_id.as_ref().and_then(|it| it.to_str().ok()),
+                    trace_id = self.trace.map(|(trace, _)| tracing::field::display(trace)),
+                    span_id = self.trace.map(|(_, span)| tracing::field::display(span)),
                     "call finished"
                 )
             };

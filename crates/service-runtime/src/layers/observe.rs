@@ -1,5 +1,5 @@
-//! Follows every call to its end, whatever that is, and tells the [access log](super::access_log) and the
-//! [metrics](super::metrics) what its caller saw.
+//! Follows every call to its end, whatever that is, and tells the [access log](super::access_log), the
+//! [metrics](super::metrics) and the [spans](super::spans) what its caller saw.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,20 +8,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
+use opentelemetry::ContextGuard;
 use pin_project_lite::pin_project;
 use tonic::{Code, Status};
 use tower_service::Service;
 
 use super::access_log::Line;
 use super::metrics::{Calls, Started};
+use super::spans::{CallSpan, Messages, Spans};
 
 /// The layer's service.
 #[derive(Clone, Debug)]
 pub struct Observed<S> {
     inner: S,
     calls: Option<Calls>,
+    spans: Option<Spans>,
 }
 
 pin_project! {
@@ -31,6 +35,7 @@ pin_project! {
         #[pin]
         inner: B,
         left: Arc<AtomicBool>,
+        messages: Option<Messages>,
     }
 }
 
@@ -51,6 +56,7 @@ pin_project! {
         #[pin]
         inner: B,
         record: Record,
+        messages: Option<Messages>,
     }
 }
 
@@ -68,6 +74,14 @@ struct Call {
     left: Arc<AtomicBool>,
     line: Option<Line>,
     measured: Option<Started>,
+    span: Option<CallSpan>,
+}
+
+/// What passes, for a call that is a stream and has a span.
+fn look(messages: &mut Option<Messages>, frame: &Frame<Bytes>) {
+    if let (Some(messages), Some(data)) = (messages, frame.data_ref()) {
+        messages.read(data);
+    }
 }
 
 /// The code that headers or trailers carry.
@@ -80,8 +94,12 @@ fn code(headers: &HeaderMap) -> Option<Code> {
 // === impl Observed ===
 
 impl<S> Observed<S> {
-    pub(super) fn new(inner: S, calls: Option<Calls>) -> Self {
-        Self { inner, calls }
+    pub(super) fn new(inner: S, calls: Option<Calls>, spans: Option<Spans>) -> Self {
+        Self {
+            inner,
+            calls,
+            spans,
+        }
     }
 }
 
@@ -99,30 +117,37 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let left = Arc::new(AtomicBool::new(false));
-        let record = Record::new(&mut request, self.calls.as_ref(), left.clone());
-        ResponseFuture {
-            inner: self
-                .inner
-                .call(request.map(|inner| RequestBody { inner, left })),
-            record,
-        }
+        let (calls, spans) = (self.calls.as_ref(), self.spans.as_ref());
+        let record = Record::new(&mut request, calls, spans, left.clone());
+        let messages = record.span().and_then(CallSpan::received);
+        let request = request.map(|inner| RequestBody {
+            inner,
+            left,
+            messages,
+        });
+        let entered = record.enter();
+        let inner = self.inner.call(request);
+        drop(entered);
+        ResponseFuture { inner, record }
     }
 }
 
 // === impl RequestBody ===
 
-impl<B: Body> Body for RequestBody<B> {
-    type Data = B::Data;
+impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
         let frame = ready!(this.inner.poll_frame(cx));
-        if let Some(Err(_)) = &frame {
-            this.left.store(true, Ordering::Relaxed);
+        match &frame {
+            Some(Ok(frame)) => look(this.messages, frame),
+            Some(Err(_)) => this.left.store(true, Ordering::Relaxed),
+            None => {}
         }
         Poll::Ready(frame)
     }
@@ -146,33 +171,45 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.inner.poll(cx))?;
+        let entered = this.record.enter();
+        let polled = this.inner.poll(cx);
+        drop(entered);
+        let response = ready!(polled)?;
         let mut record = Record {
             call: this.record.call.take(),
         };
         record.learn(&response);
+        let messages = record.span().and_then(CallSpan::sent);
         // A failure without messages has its status in the headers, and no trailers.
         if let Some(code) = code(response.headers()) {
             record.finish(code);
         }
-        Poll::Ready(Ok(response.map(|inner| ResponseBody { inner, record })))
+        Poll::Ready(Ok(response.map(|inner| ResponseBody {
+            inner,
+            record,
+            messages,
+        })))
     }
 }
 
 // === impl ResponseBody ===
 
-impl<B: Body> Body for ResponseBody<B> {
-    type Data = B::Data;
+impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
-        let frame = ready!(this.inner.poll_frame(cx));
+        let entered = this.record.enter();
+        let polled = this.inner.poll_frame(cx);
+        drop(entered);
+        let frame = ready!(polled);
         match &frame {
             Some(Ok(frame)) => {
+                look(this.messages, frame);
                 if let Some(trailers) = frame.trailers_ref() {
                     this.record.finish(code(trailers).unwrap_or(Code::Unknown));
                 }
@@ -194,17 +231,33 @@ impl<B: Body> Body for ResponseBody<B> {
 // === impl Record ===
 
 impl Record {
-    fn new<B>(request: &mut Request<B>, calls: Option<&Calls>, left: Arc<AtomicBool>) -> Self {
-        let line = Line::of(request);
+    fn new<B>(
+        request: &mut Request<B>,
+        calls: Option<&Calls>,
+        spans: Option<&Spans>,
+        left: Arc<AtomicBool>,
+    ) -> Self {
+        let span = spans.and_then(|spans| spans.start(request));
+        let line = Line::of(request, span.as_ref());
         let measured = calls.map(|calls| calls.start(request.uri().path()));
-        let observed = line.is_some() || measured.is_some();
+        let observed = line.is_some() || measured.is_some() || span.is_some();
         let call = observed.then(|| Call {
             start: Instant::now(),
             left,
             line,
             measured,
+            span,
         });
         Self { call }
+    }
+
+    fn span(&self) -> Option<&CallSpan> {
+        self.call.as_ref().and_then(|call| call.span.as_ref())
+    }
+
+    /// What runs while the guard lives belongs to the call's trace.
+    fn enter(&self) -> Option<ContextGuard> {
+        self.span().map(CallSpan::enter)
     }
 
     /// What only the layers inside know.
@@ -222,6 +275,9 @@ impl Record {
         let code = if left { Code::Cancelled } else { code };
         if let Some(measured) = call.measured {
             measured.finish(code, after);
+        }
+        if let Some(span) = call.span {
+            span.finish(code);
         }
         if let Some(line) = call.line {
             line.write(code, after);

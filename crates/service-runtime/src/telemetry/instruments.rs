@@ -127,6 +127,16 @@ pub const CALLS_RUNNING: Instrument = Instrument {
     labels: &[],
 };
 
+/// Spans that did not arrive.
+pub const SPANS_LOST: Instrument = Instrument {
+    name: "telemetry.spans.lost",
+    prometheus: "telemetry_spans_lost_total",
+    kind: Kind::Counter,
+    unit: "{span}",
+    description: "Spans that were made and did not reach the collector, by reason",
+    labels: &["reason"],
+};
+
 /// What runs.
 pub const BUILD_INFO: Instrument = Instrument {
     name: "build.info",
@@ -138,7 +148,7 @@ pub const BUILD_INFO: Instrument = Instrument {
 };
 
 /// All of them.
-pub const ALL: [Instrument; 10] = [
+pub const ALL: [Instrument; 11] = [
     CALL_STARTED,
     CALL_DURATION,
     CONNECTIONS_OPEN,
@@ -148,6 +158,7 @@ pub const ALL: [Instrument; 10] = [
     HANDSHAKE_FAILURES,
     LIMIT_HITS,
     CALLS_RUNNING,
+    SPANS_LOST,
     BUILD_INFO,
 ];
 

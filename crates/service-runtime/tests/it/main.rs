@@ -8,6 +8,8 @@
 )]
 
 mod abuse;
+#[allow(dead_code, reason = "the tests of the whole server use more of it")]
+mod collector;
 mod drain;
 mod frames;
 mod health;
@@ -22,3 +24,6 @@ mod server;
 mod subject;
 #[cfg(unix)]
 mod tls;
+mod traces;
+
+use self::subject::soon;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use service_runtime::auth::Guard;
 use service_runtime::layers::metrics::Calls;
+use service_runtime::layers::spans::Spans;
 use service_runtime::layers::{Layers, identity::Identity};
 use service_runtime::limits;
 use service_runtime::methods::Method;
@@ -27,6 +28,7 @@ pub(crate) fn start(scraped: &Scraped, limits: &limits::Config) -> (Running, Gat
         guard: Guard::open(),
         limits: limits.start(&methods),
         calls: Some(Calls::new(&meter, &methods)),
+        spans: Some(Spans::new(&scraped.traces(), &methods)),
     };
     layers.limits.measure(&meter);
     start_in(layers, |bound| bound.measured(&meter), on_a_free_port())

@@ -8,7 +8,8 @@ use opentelemetry::metrics::Meter;
 use service_runtime::health::Reporter;
 use service_runtime::ops::{self, Running, Version};
 use service_runtime::readiness::{self, Probes, Readiness};
-use service_runtime::telemetry::{Service, Telemetry};
+use service_runtime::telemetry::traces::Traces;
+use service_runtime::telemetry::{Config, Service, Telemetry};
 
 use crate::ops::get;
 use crate::subject::soon;
@@ -23,12 +24,15 @@ pub(crate) struct Scraped {
 
 /// A provider for a replica that calls itself so.
 pub(crate) fn telemetry(instance: &str) -> Telemetry {
-    Telemetry::start(&Service {
+    Telemetry::start(&service(instance)).unwrap()
+}
+
+pub(crate) fn service(instance: &str) -> Service {
+    Service {
         name: "subject",
         version: "1.2.3",
         instance: instance.to_owned(),
-    })
-    .unwrap()
+    }
 }
 
 // === impl Scraped ===
@@ -57,6 +61,16 @@ impl Scraped {
 
     pub(crate) fn meter(&self) -> Meter {
         self.telemetry.meter()
+    }
+
+    /// Traces that nobody wants.
+    pub(crate) fn traces(&self) -> Traces {
+        self.traced(&Config::default())
+    }
+
+    /// Traces whose losses are counted here.
+    pub(crate) fn traced(&self, config: &Config) -> Traces {
+        Traces::start(config, &service("replica-1"), Some(&self.meter())).unwrap()
     }
 
     /// The whole text.

@@ -76,6 +76,7 @@ pub(crate) fn start_other(config: Config, guard: Guard, limits: Limits) -> (Runn
         guard,
         limits,
         calls: None,
+        spans: None,
     };
     start_in(layers, |bound| bound, config)
 }

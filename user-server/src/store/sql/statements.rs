@@ -1,6 +1,9 @@
 //! The statements, in the dialect that SQLite, PostgreSQL, CockroachDB and YugabyteDB share
 //! (docs/adr/0009-cockroachdb-on-paper.md goes through them one by one).
 
+/// The table of the resource; `db.collection.name` of spans.
+pub(in crate::store) const TABLE: &str = "users";
+
 pub(in crate::store) const GET: &str = "SELECT id, display_name, email, age, create_time, update_time, revision, seq \
      FROM users WHERE id = $1";
 

@@ -16,8 +16,9 @@ const DEFAULT_GRACE: u64 = 30;
 /// Knative Serving gives a replica that it stops the time that a call may take.
 const KNATIVE: &str = "serving.knative.dev";
 
-/// After the drain: the store closes, and telemetry sends what it still holds.
-const FLUSH: Duration = Duration::from_secs(5);
+/// After the drain the store closes; then the spans are sent that are still there, for which the settings
+/// have a bound.
+const CLOSE: Duration = Duration::from_secs(2);
 
 pub(super) fn examine(render: &Render) -> Examination {
     let mut examination = Examination::default();
@@ -27,12 +28,18 @@ pub(super) fn examine(render: &Render) -> Examination {
         };
         examination.subject();
         let drain = settings.drain.notice + settings.drain.deadline;
-        judge(&mut examination, &container, drain);
+        let flush = CLOSE + settings.telemetry.traces.flush_timeout;
+        judge(&mut examination, &container, drain, flush);
     }
     examination
 }
 
-fn judge(examination: &mut Examination, container: &Container<'_>, drain: Duration) {
+fn judge(
+    examination: &mut Examination,
+    container: &Container<'_>,
+    drain: Duration,
+    flush: Duration,
+) {
     let owner = container.pod.owner;
     let hook = "/lifecycle/preStop";
     let sleep = container.value.pointer(&format!("{hook}/sleep/seconds"));
@@ -49,11 +56,11 @@ fn judge(examination: &mut Examination, container: &Container<'_>, drain: Durati
     };
     let grace = container.pod.get(pointer).and_then(Value::as_u64);
     let grace = Duration::from_secs(grace.unwrap_or(DEFAULT_GRACE));
-    let needed = sleep + drain + FLUSH;
+    let needed = sleep + drain + flush;
     if grace <= needed {
         let problem = format!(
             "{grace:?} are not more than {needed:?} (preStop {sleep:?} + notice and drain {drain:?} + \
-             flush {FLUSH:?})"
+             flush {flush:?})"
         );
         let cure =
             "raise it, or shorten drain.notice and drain.deadline in the server's config.toml";
@@ -83,6 +90,15 @@ mod tests {
     fn the_settings_of_the_render_count() {
         let longer = ("deadline = \"20s\"", "deadline = \"1m\"");
         assert_breaks(examine, &[longer], "45s are not more than 75s");
+    }
+
+    #[test]
+    fn what_the_last_spans_may_take_counts() {
+        let longer = (
+            "[drain]",
+            "[telemetry.traces]\n      flush_timeout = \"1m\"\n      [drain]",
+        );
+        assert_breaks(examine, &[longer], "45s are not more than 92s");
     }
 
     #[test]
