@@ -11,6 +11,7 @@ use service_runtime::telemetry::traces::{Exporter, Traces};
 use service_runtime::telemetry::{self, Service};
 use tonic::{Code, Status};
 use user_api::v1;
+use user_api::v1::lookup_users_request::Key;
 use user_api::v1::user_service_client::UserServiceClient;
 
 use crate::collector::{CLIENT, Collector, INTERNAL, SERVER, Seen};
@@ -325,4 +326,24 @@ async fn calls_with_b3_of_a_mesh_join_its_trace() {
     for span in &spans {
         assert_eq!(span.trace, trace, "{span:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stream_asks_the_store_while_it_answers_is_in_its_trace() {
+    let world = World::start().await;
+    let mut client = world.client(None, None);
+    let questions = ["one", "two"].map(|name| v1::LookupUsersRequest {
+        tag: name.to_owned(),
+        key: Some(Key::Email(format!("{name}@example.com"))),
+    });
+    let call = client.lookup_users(tokio_stream::iter(questions));
+    let mut answers = soon("the headers", call).await.unwrap().into_inner();
+    while answers.message().await.unwrap().is_some() {}
+    let spans = world.end().await;
+    let server = spans.iter().find(|span| span.kind == SERVER).unwrap();
+    assert_eq!(server.attribute("rpc.messages.received"), "2");
+    assert_eq!(server.attribute("rpc.messages.sent"), "2");
+    let store = children(&spans, server);
+    let names: Vec<_> = store.iter().map(|span| span.name.as_str()).collect();
+    assert_eq!(names, ["find_by_email users", "find_by_email users"]);
 }
