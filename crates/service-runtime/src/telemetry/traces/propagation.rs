@@ -6,11 +6,11 @@ use http::{HeaderMap, HeaderName};
 use opentelemetry::Context;
 use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
-use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 
-use super::b3;
 use super::config::Format;
+use super::{b3, traceparent};
 
 /// Reads and writes the headers that the settings name. Clones share everything.
 #[derive(Clone, Debug)]
@@ -29,6 +29,12 @@ struct Inner {
 
 /// Does not send what has no value, such as an empty `tracestate`.
 struct NotEmpty<'a>(&'a mut dyn Injector);
+
+/// A trace that goes on with no more than its `traceparent`.
+fn simple_trace_context(headers: &dyn Extractor) -> Option<SpanContext> {
+    let span = traceparent::read(headers.get("traceparent")?)?;
+    headers.get("tracestate").is_none().then_some(span)
+}
 
 fn telling(formats: &[Format]) -> Vec<HeaderName> {
     let names = formats.iter().flat_map(|format| match format {
@@ -92,7 +98,10 @@ impl TextMapPropagator for Propagation {
     fn extract_with_context(&self, cx: &Context, headers: &dyn Extractor) -> Context {
         let mut cx = cx.clone();
         if self.reads(Format::TraceContext) {
-            cx = self.0.trace_context.extract_with_context(&cx, headers);
+            cx = match simple_trace_context(headers) {
+                Some(span) => cx.with_remote_span_context(span),
+                None => self.0.trace_context.extract_with_context(&cx, headers),
+            };
         }
         // A mesh may add its own headers to those of a caller, who knows more of the trace.
         let b3 = self.reads(Format::B3) || self.reads(Format::B3Multi);
