@@ -31,7 +31,7 @@ mod program;
 mod render;
 mod report;
 mod structure;
-mod tool;
+pub(crate) mod tool;
 mod tree;
 mod validators;
 

@@ -1,11 +1,12 @@
 //! The arguments of the developer's commands.
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::demo::Options;
-use crate::{certs, check, e2e};
+use crate::{certs, check, demo, e2e, replica};
 
 /// The developer's commands.
 #[derive(Debug, Parser)]
@@ -31,6 +32,10 @@ pub(crate) enum Command {
     /// One replica of the demo, started by it.
     #[command(hide = true)]
     Replica(ReplicaArguments),
+    // template:only
+    /// Make services out of this repository, and hold each to what it is held to itself.
+    Template(crate::template::Options),
+    // template:end
 }
 
 /// What is handed on to the server.
@@ -39,6 +44,24 @@ pub(crate) struct ReplicaArguments {
     /// The server's own arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) server: Vec<OsString>,
+}
+
+// === impl Command ===
+
+impl Command {
+    /// Does what was asked for.
+    pub(crate) fn run(self) -> ExitCode {
+        match self {
+            Self::Certs(options) => certs::run(&options),
+            Self::Check(options) => check::run(&options),
+            Self::Demo(options) => demo::run(&options),
+            Self::E2e(options) => e2e::run(&options),
+            Self::Replica(arguments) => replica::run(arguments),
+            // template:only
+            Self::Template(options) => crate::template::run(&options),
+            // template:end
+        }
+    }
 }
 
 /// Drops the `--` of `cargo demo -- --calls 100`.

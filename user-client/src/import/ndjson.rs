@@ -25,7 +25,7 @@ pub struct NdjsonRows<R> {
     rename_all = "camelCase",
     expecting = "expected an object such as {\"displayName\":\"Ada\",\"email\":\"ada@example.com\"}"
 )]
-struct Document {
+struct Fields {
     #[serde(alias = "display_name")]
     display_name: String,
     email: String,
@@ -120,7 +120,7 @@ impl<R: BufRead> Iterator for NdjsonRows<R> {
 
 fn parse(text: &[u8]) -> Result<User, Reason> {
     let text = std::str::from_utf8(text).map_err(|_| Reason::Encoding)?;
-    let document: Document = serde_json::from_str(text).map_err(|error| {
+    let document: Fields = serde_json::from_str(text).map_err(|error| {
         // The parser counts lines too, of which there is only one.
         let place = format!(" at line {} column {}", error.line(), error.column());
         let message = error.to_string();

@@ -78,11 +78,13 @@ const fn name(kind: ChangeType) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    // By another name than the message's, should that be an event as well.
+    use user_api::v1::watch_users_response::Event as Seen;
     use user_api::v1::{Heartbeat, InitialSyncComplete, User, UserChange};
 
     use super::*;
 
-    fn event(event: Event) -> WatchUsersResponse {
+    fn event(event: Seen) -> WatchUsersResponse {
         WatchUsersResponse {
             event: Some(event),
             resume_token: "t1".to_owned(),
@@ -91,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_change_is_protojson_with_its_token() {
-        let added = event(Event::Change(UserChange {
+        let added = event(Seen::Change(UserChange {
             r#type: ChangeType::Added.into(),
             user: Some(User {
                 id: "7".to_owned(),
@@ -109,13 +111,13 @@ mod tests {
 
     #[test]
     fn machines_are_told_that_the_initial_state_is_over_and_nobody_of_heartbeats() {
-        let complete = event(Event::InitialSyncComplete(InitialSyncComplete {}));
+        let complete = event(Seen::InitialSyncComplete(InitialSyncComplete {}));
         assert_eq!(
             change(&complete, Format::Json).unwrap().as_deref(),
             Some(r#"{"initialSyncComplete":{},"resumeToken":"t1"}"#)
         );
         assert_eq!(change(&complete, Format::Text).unwrap(), None);
-        let heartbeat = event(Event::Heartbeat(Heartbeat {}));
+        let heartbeat = event(Seen::Heartbeat(Heartbeat {}));
         assert_eq!(change(&heartbeat, Format::Json).unwrap(), None);
     }
 }

@@ -18,6 +18,7 @@ mod cli;
 #[path = "../../../crates/service-runtime/tests/it/collector.rs"]
 #[allow(dead_code, reason = "the tests of the runtime use more of it")]
 mod collector;
+mod compression;
 mod encryption;
 mod grpc_go;
 mod importing;
@@ -25,6 +26,7 @@ mod limiting;
 mod looking_up;
 mod metrics;
 mod outage;
+mod page;
 mod postgres;
 mod process;
 mod reflection;

@@ -7,13 +7,17 @@
 //! | [`documents`] | links lead somewhere, decisions have numbers of their own |
 //! | [`mod@files`] | how long files are, what they are called, how they open |
 //! | [`invariants`] | what a part of the code does not know |
+// template:only
 //! | [`words`] | what outlives the template does not name its entity |
+// template:end
 
 pub(super) mod arrows;
 mod documents;
 mod files;
 mod invariants;
+// template:only
 mod words;
+// template:end
 
 use std::fs;
 use std::path::Path;
@@ -42,7 +46,7 @@ pub(crate) struct Rule {
 }
 
 /// All of them but the arrows, which cargo tells.
-pub(crate) const RULES: [Rule; 4] = [
+pub(crate) const RULES: &[Rule] = &[
     Rule {
         name: "files",
         promise: "files are short, named by their concept, and say what they are",
@@ -53,11 +57,13 @@ pub(crate) const RULES: [Rule; 4] = [
         promise: "the domain knows no I/O, only settings read the environment, only main ends the process",
         examine: invariants::examine,
     },
+    // template:only
     Rule {
         name: "words",
         promise: "what stands under crates/ does not name the entity",
         examine: words::examine,
     },
+    // template:end
     Rule {
         name: "documents",
         promise: "links lead somewhere, ADRs have numbers of their own, the changelog is open",

@@ -21,8 +21,10 @@ fn tree(arguments: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn the_demo_builds_each_dependency_as_the_tests_do() {
-    let demo = tree(&["--package=xtask", "--edges=normal,build"]);
-    let tests = tree(&["--workspace", "--edges=normal,build,dev"]);
+    // Without what runs while building: whether that shares the features of the rest depends for cargo on the
+    // order of the members' names.
+    let demo = tree(&["--package=xtask", "--edges=normal"]);
+    let tests = tree(&["--workspace", "--edges=normal,dev"]);
     let twice: Vec<_> = demo.difference(&tests).collect();
     assert!(
         twice.is_empty(),

@@ -13,3 +13,6 @@ mod demo;
 mod features;
 mod mesh;
 mod rotation;
+// template:only
+mod template;
+// template:end

@@ -15,7 +15,7 @@ const CREATED: prost_types::Timestamp = prost_types::Timestamp {
 
 #[derive(Debug)]
 pub(crate) struct Store {
-    state: Mutex<State>,
+    contents: Mutex<Contents>,
     /// How many changes there have been.
     pub(super) changes: tokio::sync::watch::Sender<usize>,
     /// How many rows have arrived of imports.
@@ -25,7 +25,7 @@ pub(crate) struct Store {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Contents {
     users: Vec<User>,
     created: usize,
     log: Vec<UserChange>,
@@ -36,7 +36,7 @@ struct State {
 impl Default for Store {
     fn default() -> Self {
         Self {
-            state: Mutex::default(),
+            contents: Mutex::default(),
             changes: tokio::sync::watch::Sender::new(0),
             rows_received: AtomicU64::default(),
             encoding: Mutex::default(),
@@ -46,19 +46,19 @@ impl Default for Store {
 
 impl Store {
     pub(crate) fn users(&self) -> Vec<User> {
-        self.state.lock().unwrap().users.clone()
+        self.contents.lock().unwrap().users.clone()
     }
 
     pub(crate) fn get(&self, id: &str) -> Result<User, Status> {
-        let state = self.state.lock().unwrap();
-        let found = state.users.iter().find(|it| it.id == id);
+        let contents = self.contents.lock().unwrap();
+        let found = contents.users.iter().find(|it| it.id == id);
         found.cloned().ok_or_else(|| not_found(id))
     }
 
     pub(crate) fn create(&self, mut user: User) -> Result<User, Status> {
         validate(&user)?;
-        let mut state = self.state.lock().unwrap();
-        if state.users.iter().any(|it| it.email == user.email) {
+        let mut contents = self.contents.lock().unwrap();
+        if contents.users.iter().any(|it| it.email == user.email) {
             let mut details = ErrorDetails::new();
             details.set_error_info("EMAIL_TAKEN", "example.com", []);
             return Err(Status::with_error_details(
@@ -67,13 +67,13 @@ impl Store {
                 details,
             ));
         }
-        user.id = format!("id-{}", state.created);
+        user.id = format!("id-{}", contents.created);
         user.create_time = Some(CREATED);
         user.update_time = None;
         "e0".clone_into(&mut user.etag);
-        state.created += 1;
-        state.users.push(user.clone());
-        self.log(&mut state, ChangeType::Added, &user);
+        contents.created += 1;
+        contents.users.push(user.clone());
+        self.log(&mut contents, ChangeType::Added, &user);
         Ok(user)
     }
 
@@ -88,8 +88,8 @@ impl Store {
     }
 
     pub(crate) fn update(&self, new: &User, mask: &[String]) -> Result<User, Status> {
-        let mut state = self.state.lock().unwrap();
-        let user = state
+        let mut contents = self.contents.lock().unwrap();
+        let user = contents
             .users
             .iter_mut()
             .find(|it| it.id == new.id)
@@ -110,49 +110,50 @@ impl Store {
         changed.etag = format!("{}+", changed.etag);
         changed.update_time = Some(CREATED);
         *user = changed.clone();
-        self.log(&mut state, ChangeType::Updated, &changed);
+        self.log(&mut contents, ChangeType::Updated, &changed);
         Ok(changed)
     }
 
     pub(crate) fn delete(&self, id: &str, etag: &str) -> Result<(), Status> {
-        let mut state = self.state.lock().unwrap();
-        let place = state
+        let mut contents = self.contents.lock().unwrap();
+        let place = contents
             .users
             .iter()
             .position(|it| it.id == id)
             .ok_or_else(|| not_found(id))?;
-        if !etag.is_empty() && etag != state.users[place].etag {
+        if !etag.is_empty() && etag != contents.users[place].etag {
             return Err(Status::aborted("the etag is not the current one"));
         }
-        let user = state.users.remove(place);
-        self.log(&mut state, ChangeType::Deleted, &user);
+        let user = contents.users.remove(place);
+        self.log(&mut contents, ChangeType::Deleted, &user);
         Ok(())
     }
 
     /// The entries, and how many changes have led to them.
     pub(super) fn snapshot(&self) -> (Vec<User>, usize) {
-        let state = self.state.lock().unwrap();
-        (state.users.clone(), state.log.len())
+        let contents = self.contents.lock().unwrap();
+        (contents.users.clone(), contents.log.len())
     }
 
     /// The changes after the first `seen` ones; `None` when they are not kept any more.
     pub(super) fn changes_after(&self, seen: usize) -> Option<Vec<UserChange>> {
-        let state = self.state.lock().unwrap();
-        (seen >= state.oldest && seen <= state.log.len()).then(|| state.log[seen..].to_vec())
+        let contents = self.contents.lock().unwrap();
+        (seen >= contents.oldest && seen <= contents.log.len())
+            .then(|| contents.log[seen..].to_vec())
     }
 
     /// Keeps no change that has happened until now.
     pub(crate) fn forget_changes(&self) {
-        let mut state = self.state.lock().unwrap();
-        state.oldest = state.log.len();
+        let mut contents = self.contents.lock().unwrap();
+        contents.oldest = contents.log.len();
     }
 
-    fn log(&self, state: &mut State, kind: ChangeType, user: &User) {
-        state.log.push(UserChange {
+    fn log(&self, contents: &mut Contents, kind: ChangeType, user: &User) {
+        contents.log.push(UserChange {
             r#type: kind.into(),
             user: Some(user.clone()),
         });
-        self.changes.send_replace(state.log.len());
+        self.changes.send_replace(contents.log.len());
     }
 }
 
