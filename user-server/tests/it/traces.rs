@@ -11,6 +11,7 @@ use service_runtime::telemetry::traces::{Exporter, Traces};
 use service_runtime::telemetry::{self, Service};
 use tonic::{Code, Status};
 use user_api::v1;
+use user_api::v1::lookup_users_request::Key;
 use user_api::v1::user_service_client::UserServiceClient;
 
 use crate::collector::{CLIENT, Collector, INTERNAL, SERVER, Seen};
@@ -18,6 +19,8 @@ use crate::running::{Running, Shared, creation, databases, settings, sqlite};
 use crate::soon;
 
 const LIST: &str = "user.v1.UserService/ListUsers";
+/// What the store's spans say that they work on.
+const TABLE: &str = "users";
 const REPLICAS: [&str; 3] = ["replica-1", "replica-2", "replica-3"];
 
 /// Three replicas on one database, and a client, that all tell one collector.
@@ -91,9 +94,10 @@ fn assert_reaches_the_store<'a>(spans: &'a [Seen], attempt: &Seen) -> &'a Seen {
     let [store] = children(spans, server)[..] else {
         panic!("a server's span has the one operation of the store: {server:#?}");
     };
-    assert_eq!((store.name.as_str(), store.kind), ("list users", CLIENT));
+    assert_eq!(store.name, format!("list {TABLE}"));
+    assert_eq!(store.kind, CLIENT);
     assert_eq!(store.attribute("db.operation.name"), "list");
-    assert_eq!(store.attribute("db.collection.name"), "users");
+    assert_eq!(store.attribute("db.collection.name"), TABLE);
     let (event, wait) = &store.events[0];
     assert_eq!(event, "connection acquired");
     assert!(wait.contains_key("db.client.connection.wait_time"));
@@ -294,7 +298,7 @@ async fn what_is_not_done_is_the_stores_answer_and_no_value_is_told() {
     let spans = world.end().await;
     let creations: Vec<_> = spans
         .iter()
-        .filter(|span| span.name == "create users")
+        .filter(|span| span.name == format!("create {TABLE}"))
         .collect();
     assert_eq!(creations.len(), 2);
     let refused = creations
@@ -325,4 +329,25 @@ async fn calls_with_b3_of_a_mesh_join_its_trace() {
     for span in &spans {
         assert_eq!(span.trace, trace, "{span:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stream_asks_the_store_while_it_answers_is_in_its_trace() {
+    let world = World::start().await;
+    let mut client = world.client(None, None);
+    let questions = ["one", "two"].map(|name| v1::LookupUsersRequest {
+        tag: name.to_owned(),
+        key: Some(Key::Email(format!("{name}@example.com"))),
+    });
+    let call = client.lookup_users(tokio_stream::iter(questions));
+    let mut answers = soon("the headers", call).await.unwrap().into_inner();
+    while answers.message().await.unwrap().is_some() {}
+    let spans = world.end().await;
+    let server = spans.iter().find(|span| span.kind == SERVER).unwrap();
+    assert_eq!(server.attribute("rpc.messages.received"), "2");
+    assert_eq!(server.attribute("rpc.messages.sent"), "2");
+    let store = children(&spans, server);
+    let name = format!("find_by_email {TABLE}");
+    assert_eq!(store.len(), 2);
+    assert!(store.iter().all(|span| span.name == name), "{store:#?}");
 }

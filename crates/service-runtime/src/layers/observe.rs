@@ -125,10 +125,11 @@ where
             left,
             messages,
         });
-        let entered = record.enter();
-        let inner = self.inner.call(request);
-        drop(entered);
-        ResponseFuture { inner, record }
+        ResponseFuture {
+            // What is to be in the call's trace happens when this is polled.
+            inner: self.inner.call(request),
+            record,
+        }
     }
 }
 
@@ -203,7 +204,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
-        let entered = this.record.enter();
+        let entered = this.record.span().and_then(CallSpan::enter_stream);
         let polled = this.inner.poll_frame(cx);
         drop(entered);
         let frame = ready!(polled);

@@ -58,6 +58,8 @@ struct Known {
 pub(super) struct CallSpan {
     context: Context,
     is_recording: bool,
+    /// Whether the handler goes on while the response is sent.
+    is_stream: bool,
     /// `None` where messages are not looked at.
     messages: Option<Arc<Counts>>,
 }
@@ -120,26 +122,28 @@ impl Spans {
 
     /// A call begins; `None` when it belongs to no trace.
     pub(super) fn start<B>(&self, request: &Request<B>) -> Option<CallSpan> {
-        let headers = HeaderExtractor(request.headers());
         // Not the current context: a connection's task has none, and must not lend one to its calls.
-        let parent = self
-            .0
-            .propagation
-            .extract_with_context(&Context::new(), &headers);
+        let mut parent = Context::new();
+        if self.0.propagation.is_in(request.headers()) {
+            let headers = HeaderExtractor(request.headers());
+            parent = self.0.propagation.extract_with_context(&parent, &headers);
+        } else if self.0.tracer.is_none() {
+            return None;
+        }
+        let known = self.0.methods.get(request.uri().path());
+        let is_stream = known.is_some_and(|known| known.is_stream);
         let Some(tracer) = &self.0.tracer else {
             let is_there = parent.has_active_span() || !parent.baggage().is_empty();
-            return is_there.then(|| CallSpan::unrecorded(parent));
+            return is_there.then(|| CallSpan::unrecorded(parent, is_stream));
         };
         // The sampler decides by the trace alone, so that what describes the call can wait for it.
         let builder = SpanBuilder::from_name("").with_kind(SpanKind::Server);
         let mut span = tracer.build_with_context(builder, &parent);
         if !span.is_recording() {
             let context = span.span_context().clone();
-            return Some(CallSpan::unrecorded(
-                parent.with_remote_span_context(context),
-            ));
+            let parent = parent.with_remote_span_context(context);
+            return Some(CallSpan::unrecorded(parent, is_stream));
         }
-        let known = self.0.methods.get(request.uri().path());
         if let Some(known) = known {
             span.update_name(known.name.as_str().to_owned());
             span.set_attribute(KeyValue::new("rpc.method", known.name.clone()));
@@ -149,10 +153,10 @@ impl Spans {
             span.set_attribute(KeyValue::new("rpc.method", "_OTHER"));
         }
         span.set_attributes(described(request));
-        let is_stream = known.is_some_and(|known| known.is_stream);
         Some(CallSpan {
             context: parent.with_span(span),
             is_recording: true,
+            is_stream,
             messages: is_stream.then(Arc::default),
         })
     }
@@ -191,10 +195,11 @@ impl fmt::Debug for Spans {
 // === impl CallSpan ===
 
 impl CallSpan {
-    fn unrecorded(context: Context) -> Self {
+    fn unrecorded(context: Context, is_stream: bool) -> Self {
         Self {
             context,
             is_recording: false,
+            is_stream,
             messages: None,
         }
     }
@@ -202,6 +207,11 @@ impl CallSpan {
     /// Makes the call's context the current one of this thread, until the guard is dropped.
     pub(super) fn enter(&self) -> ContextGuard {
         self.context.clone().attach()
+    }
+
+    /// The same while the response is sent: nothing of a unary call's handler runs then.
+    pub(super) fn enter_stream(&self) -> Option<ContextGuard> {
+        self.is_stream.then(|| self.enter())
     }
 
     /// What the log names the call's trace by, sampled or not.

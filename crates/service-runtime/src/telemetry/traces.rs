@@ -15,6 +15,7 @@ mod otlp;
 mod propagation;
 mod queue;
 mod sampler;
+mod traceparent;
 
 use std::sync::Arc;
 use std::time::Duration;

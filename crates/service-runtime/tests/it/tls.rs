@@ -8,6 +8,7 @@ mod reload;
 mod rotation;
 mod telemetry;
 mod tools;
+mod traces;
 mod trust;
 #[cfg(feature = "workload-api")]
 mod workload;

@@ -21,7 +21,7 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
 /// Traces that all go there, soon.
-fn to(endpoint: String) -> Config {
+pub(crate) fn to(endpoint: String) -> Config {
     let mut config = Config::default();
     config.traces.exporter = Exporter::Otlp;
     config.traces.otlp.endpoint = endpoint;
@@ -29,7 +29,7 @@ fn to(endpoint: String) -> Config {
     config
 }
 
-fn start(traces: &Traces) -> Running {
+pub(crate) fn start(traces: &Traces) -> Running {
     let methods = [("Check", false), ("Watch", true)].map(|(name, is_stream)| Method {
         path: format!("{OTHER}{name}"),
         is_stream,
@@ -47,7 +47,7 @@ fn start(traces: &Traces) -> Running {
 }
 
 /// Calls `Check` with this metadata.
-async fn call(server: &Running, what: &str, metadata: &[(&'static str, &str)]) {
+pub(crate) async fn call(server: &Running, what: &str, metadata: &[(&'static str, &str)]) {
     let mut client = connect_other(server.local_address()).await;
     let mut request = Request::new(asking(what));
     for (name, value) in metadata {

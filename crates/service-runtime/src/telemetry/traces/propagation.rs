@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use http::{HeaderMap, HeaderName};
 use opentelemetry::Context;
 use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
-use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 
-use super::b3;
 use super::config::Format;
+use super::{b3, traceparent};
 
 /// Reads and writes the headers that the settings name. Clones share everything.
 #[derive(Clone, Debug)]
@@ -21,20 +22,27 @@ struct Inner {
     inject: Vec<Format>,
     trace_context: TraceContextPropagator,
     baggage: BaggagePropagator,
+    /// The headers without one of which there is nothing to extract.
+    telling: Vec<HeaderName>,
     fields: Vec<String>,
 }
 
 /// Does not send what has no value, such as an empty `tracestate`.
 struct NotEmpty<'a>(&'a mut dyn Injector);
 
-/// Whether headers of this kind are there at all. Most calls have one kind, or none, and the
-/// propagators' own way to find that out costs more.
-fn is_there(format: Format, headers: &dyn Extractor) -> bool {
-    match format {
-        Format::TraceContext => headers.get("traceparent").is_some(),
-        Format::Baggage => headers.get("baggage").is_some(),
-        Format::B3 | Format::B3Multi => true,
-    }
+/// A trace that goes on with no more than its `traceparent`.
+fn simple_trace_context(headers: &dyn Extractor) -> Option<SpanContext> {
+    let span = traceparent::read(headers.get("traceparent")?)?;
+    headers.get("tracestate").is_none().then_some(span)
+}
+
+fn telling(formats: &[Format]) -> Vec<HeaderName> {
+    let names = formats.iter().flat_map(|format| match format {
+        Format::TraceContext => &["traceparent"][..],
+        Format::Baggage => &["baggage"],
+        Format::B3 | Format::B3Multi => &["b3", "x-b3-traceid", "x-b3-sampled"],
+    });
+    names.map(|name| HeaderName::from_static(name)).collect()
 }
 
 fn fields(formats: &[Format]) -> Vec<String> {
@@ -56,13 +64,19 @@ impl Propagation {
             inject: inject.to_vec(),
             trace_context: TraceContextPropagator::new(),
             baggage: BaggagePropagator::new(),
+            telling: telling(extract),
             fields: fields(inject),
         }))
     }
 
-    fn reads(&self, formats: &[Format], headers: &dyn Extractor) -> bool {
-        let mut wanted = formats.iter().filter(|it| self.0.extract.contains(it));
-        wanted.any(|format| is_there(*format, headers))
+    /// Whether a request has headers that could be extracted. Most have none where no trace is made,
+    /// and extracting nothing takes much longer than this.
+    pub(crate) fn is_in(&self, headers: &HeaderMap) -> bool {
+        self.0.telling.iter().any(|it| headers.contains_key(it))
+    }
+
+    fn reads(&self, format: Format) -> bool {
+        self.0.extract.contains(&format)
     }
 }
 
@@ -83,14 +97,18 @@ impl TextMapPropagator for Propagation {
 
     fn extract_with_context(&self, cx: &Context, headers: &dyn Extractor) -> Context {
         let mut cx = cx.clone();
-        if self.reads(&[Format::TraceContext], headers) {
-            cx = self.0.trace_context.extract_with_context(&cx, headers);
+        if self.reads(Format::TraceContext) {
+            cx = match simple_trace_context(headers) {
+                Some(span) => cx.with_remote_span_context(span),
+                None => self.0.trace_context.extract_with_context(&cx, headers),
+            };
         }
         // A mesh may add its own headers to those of a caller, who knows more of the trace.
-        if !cx.has_active_span() && self.reads(&[Format::B3, Format::B3Multi], headers) {
+        let b3 = self.reads(Format::B3) || self.reads(Format::B3Multi);
+        if b3 && !cx.has_active_span() {
             cx = b3::extract(&cx, headers);
         }
-        if self.reads(&[Format::Baggage], headers) {
+        if self.reads(Format::Baggage) {
             cx = self.0.baggage.extract_with_context(&cx, headers);
         }
         cx
