@@ -1,6 +1,6 @@
 //! B3, the headers by which Zipkin and many meshes hand a trace on, in one header (`b3`) or in several
 //! (`x-b3-…`), as <https://github.com/openzipkin/b3-propagation> defines them. `OpenTelemetry`'s own
-//! propagator of them is not released for this version of its API.
+//! propagator of them is in `opentelemetry-zipkin`, which is deprecated as a whole and will be removed.
 
 use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, Injector};
