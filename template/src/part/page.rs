@@ -10,8 +10,6 @@ pub(super) const PART: Part = Part {
     paths: &["user-server/examples/web", "user-server/tests/it/page.rs"],
     cuts: &[
         Cut::lines("user-server/tests/it/main.rs", "mod page;"),
-        Cut::lines("user-server/Cargo.toml", "axum.workspace = true"),
-        Cut::lines("Cargo.lock", " \"axum\",\n").within("name = \"user-server\""),
         Cut::lines(".ci/run", "apt_install chromium chromium"),
     ],
 };
