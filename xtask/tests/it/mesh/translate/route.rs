@@ -1,33 +1,14 @@
 //! The routes of a `VirtualService`.
 
 use serde_json::{Map, Value, json};
+use tonic::Code;
+use user_client::status;
 
 use super::{cluster_name, duration, known, percentage};
 
 /// The type of the fault filter's configuration.
 pub(super) const FAULT: &str =
     "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault";
-
-/// gRPC's codes by their names.
-const CODES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
 
 /// All routes, in their order; a rule with several matches is as many routes.
 pub(super) fn all(service: &Value) -> Vec<Value> {
@@ -148,7 +129,7 @@ fn translated_fault(fault: &Value) -> Value {
     if let Some(abort) = fault.get("abort") {
         known(abort, &["percentage", "grpcStatus"]);
         let name = abort["grpcStatus"].as_str().unwrap();
-        let code = CODES.iter().position(|it| *it == name);
+        let code = (0..=16).find(|code| status::name(Code::from_i32(*code)) == name);
         filter["abort"] = json!({
             "grpc_status": code.expect("a code of gRPC by its name"),
             "percentage": percentage(&abort["percentage"]),
