@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use service_runtime::chain::Chain;
 
 pub(crate) use self::error::Error;
 use self::issue::{Authority, Role};
@@ -69,13 +70,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            let mut text = format!("error: {error}");
-            let mut cause = std::error::Error::source(&error);
-            while let Some(error) = cause {
-                text = format!("{text}: {error}");
-                cause = error.source();
-            }
-            anstream::eprintln!("{text}");
+            anstream::eprintln!("error: {}", Chain(&error));
             ExitCode::FAILURE
         }
     }

@@ -41,6 +41,7 @@ use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use clap::Args;
+use service_runtime::chain::Chain;
 
 use self::contracts::CONTRACTS;
 use self::error::Error;
@@ -259,13 +260,7 @@ fn arrows(root: &Path) -> Result<Outcome, Error> {
 }
 
 fn complain(error: &Error) {
-    let mut text = format!("error: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    anstream::eprintln!("{text}");
+    anstream::eprintln!("error: {}", Chain(error));
 }
 
 // === impl Subject ===

@@ -7,6 +7,7 @@ use grpc_channel::Tls;
 use grpc_channel::resolver;
 use jiff::Timestamp;
 use rustls::pki_types::ServerName;
+use service_runtime::chain::Chain;
 use service_runtime::tls::LoadError;
 
 use super::finding::{Finding, Question};
@@ -148,15 +149,9 @@ async fn identity(
 
 /// The files of TLS, or the Workload API, which have no use.
 fn unusable(error: &LoadError) -> Finding {
-    let mut says = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        says = format!("{says}: {cause}");
-        source = cause.source();
-    }
     Finding::failed(
         Question::Tls,
-        says,
+        Chain(error).to_string(),
         vec![
             "the settings tls.ca, tls.certificate and tls.private_key name the files; with \
              tls.source = \"spiffe\" tls.spiffe_endpoint names the socket"

@@ -1,6 +1,7 @@
 //! Does the name resolve, to how many addresses, with what TTL?
 
 use grpc_channel::resolver::{Resolution, ResolveError, Source};
+use service_runtime::chain::Chain;
 
 use super::finding::{Finding, Question};
 use super::kubectl::Place;
@@ -40,13 +41,7 @@ fn found(source: &Source, answer: &Resolution) -> Finding {
 
 /// The error and its causes, on one line.
 fn words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words = format!("{words}: {cause}");
-        source = cause.source();
-    }
-    printable(&words).into_owned()
+    printable(&Chain(error).to_string()).into_owned()
 }
 
 fn next(error: &ResolveError, source: &Source, place: Option<&Place>) -> Vec<String> {

@@ -3,11 +3,11 @@
 //! Colours appear on a terminal only, and not when `NO_COLOR` is set.
 
 use std::cell::RefCell;
-use std::error::Error as _;
 use std::io::IsTerminal as _;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::ProgressBar;
+use service_runtime::chain::Chain;
 use user_client::load::{Bar, Limit, Lines, Progress, Report, table};
 
 use super::error::Error;
@@ -89,14 +89,7 @@ impl Screen {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        anstream::eprintln!("\n{BAD}error:{BAD:#} {text}");
+        anstream::eprintln!("\n{BAD}error:{BAD:#} {}", Chain(error));
     }
 
     /// Writes above the bar, if there is one.

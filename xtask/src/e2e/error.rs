@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use service_runtime::chain::Chain;
+
 /// Why the run, or one scenario of it, ended before its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -127,14 +129,8 @@ impl Error {
         }
     }
 
-    /// The error and its causes, on one line each.
+    /// The error and its causes, on one line.
     pub(crate) fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
+        Chain(self).to_string()
     }
 }

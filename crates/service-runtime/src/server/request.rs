@@ -12,6 +12,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tonic::Status;
 
+use crate::chain::Chain;
+
 /// What arrives of a request. It ends with an error where its caller did not end it.
 #[derive(Debug)]
 pub struct RequestBody {
@@ -44,7 +46,7 @@ impl Body for RequestBody {
         Poll::Ready(match frame {
             Some(Ok(frame)) => Some(Ok(frame)),
             Some(Err(error)) => {
-                tracing::debug!(%error, "a request is incomplete");
+                tracing::debug!(error = %Chain(&error), "a request is incomplete");
                 Some(Err(incomplete()))
             }
             // h2 knows END_STREAM from a reset.

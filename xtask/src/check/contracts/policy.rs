@@ -1,10 +1,10 @@
 //! The policy says which permission each served method needs: the server itself is asked, which starts
 //! with no other.
 
-use std::error::Error as _;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use service_runtime::chain::Chain;
 use user_server::Server;
 use user_server::settings::Settings;
 
@@ -59,12 +59,7 @@ fn start(settings: Settings, path: &str, policy: &str) -> Result<(), Unusable> {
     match runtime.block_on(Server::build(tried)) {
         Ok(_) => Ok(()),
         Err(error) => {
-            let mut message = error.to_string();
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                message = format!("{message}: {error}");
-                cause = error.source();
-            }
+            let message = Chain(&error).to_string();
             let folder = format!("{}/policy.toml", folder.path().display());
             Err(Unusable::Refused(message.replace(&folder, path)))
         }

@@ -15,7 +15,15 @@ const ARROWS: [(&str, &[&str]); 6] = [
         &["user-api", "grpc-channel", "service-runtime"],
     ),
     // grpc-channel for its features only: the demo then builds what the tests build.
-    ("xtask", &["user-server", "user-client", "grpc-channel"]),
+    (
+        "xtask",
+        &[
+            "user-server",
+            "user-client",
+            "service-runtime",
+            "grpc-channel",
+        ],
+    ),
     ("grpc-channel", &[]),
     ("service-runtime", &[]),
 ];
