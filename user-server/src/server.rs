@@ -8,6 +8,7 @@ use service_runtime::health::{self, Reporter};
 use service_runtime::layers::{Layers, identity::Identity, metrics::Calls, spans::Spans};
 use service_runtime::methods::Method;
 use service_runtime::readiness::{Check, Probe, Readiness};
+use service_runtime::routes::Straight;
 use service_runtime::telemetry::traces::{self, Traces};
 use service_runtime::telemetry::{self, Telemetry};
 use service_runtime::tls::LoadError;
@@ -32,12 +33,16 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// call waits for a lock, and is undone by the database when the process ends.
 const CLOSE: Duration = Duration::from_secs(1);
 
+/// The service itself, on the database.
+type Service = UserServiceServer<rpc::Service<Traced<Database>>>;
+
 /// A server that has everything it needs, and answers nobody yet.
 #[derive(Debug)]
 pub struct Server {
     settings: Settings,
     telemetry: Telemetry,
     traces: Traces,
+    service: Service,
     routes: Routes,
     layers: Layers,
     health: Reporter,
@@ -148,10 +153,15 @@ impl Server {
             store.system(),
             traces.tracer(env!("CARGO_PKG_NAME")),
         );
-        let service = rpc::Service::new(for_calls, cache, feed);
-        let routes = routes(&settings, service, &health).map_err(Error::Reflection)?;
+        let service = settings
+            .compression
+            .apply(UserServiceServer::new(rpc::Service::new(
+                for_calls, cache, feed,
+            )))
+            .max_decoding_message_size(settings.limits.max_message_size);
+        let routes = routes(&settings, service.clone(), &health).map_err(Error::Reflection)?;
         let tls = settings.server.tls.identity().await.map_err(Error::Tls)?;
-        let grpc = settings.server.clone().bind_with(tls);
+        let grpc = settings.server.clone().bind_over(tls, &settings.runtime);
         let grpc = grpc.map_err(Error::Grpc)?.measured(&meter);
         let web = settings.web.clone().bind().map_err(Error::Web)?;
         let ops = settings.ops.clone().bind().map_err(Error::Ops)?;
@@ -159,6 +169,7 @@ impl Server {
             settings,
             telemetry,
             traces,
+            service,
             routes,
             layers,
             health,
@@ -212,7 +223,8 @@ impl Server {
             let calls = self.layers.clone().around(self.routes.clone());
             web.serve(calls, closing)
         });
-        let server = self.grpc.serve(self.layers.around(self.routes));
+        let calls = Straight::to(self.service, self.routes);
+        let server = self.grpc.serve(self.layers.around(calls));
         let process = drain::Process {
             health: &self.health,
             readiness: &readiness,
@@ -278,18 +290,11 @@ pub(crate) fn methods(settings: &Settings) -> Result<Vec<Method>, prost::DecodeE
 
 fn routes(
     settings: &Settings,
-    service: rpc::Service<Traced<Database>>,
+    service: Service,
     health: &Reporter,
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let mut routes = Routes::builder();
-    routes
-        .add_service(
-            settings
-                .compression
-                .apply(UserServiceServer::new(service))
-                .max_decoding_message_size(settings.limits.max_message_size),
-        )
-        .add_service(health.service());
+    routes.add_service(service).add_service(health.service());
     if settings.reflection.enabled {
         let builder = || {
             tonic_reflection::server::Builder::configure()
