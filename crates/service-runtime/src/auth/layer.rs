@@ -35,14 +35,13 @@ pin_project! {
     pub struct ResponseFuture<S, B, F> {
         #[pin]
         state: State<S, B, F>,
-        guard: Guard,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
     enum State<S, B, F> {
-        Waiting { pending: Pending, call: Option<(S, Request<B>)> },
+        Waiting { pending: Pending, call: Option<(S, Request<B>, Guard)> },
         Inside { #[pin] inner: F },
         Refused { refusal: Option<(Option<Caller>, Refusal)> },
     }
@@ -97,14 +96,11 @@ where
                 let ready = mem::replace(&mut self.inner, clone);
                 State::Waiting {
                     pending,
-                    call: Some((ready, request)),
+                    call: Some((ready, request, self.guard.clone())),
                 }
             }
         };
-        ResponseFuture {
-            state,
-            guard: self.guard.clone(),
-        }
+        ResponseFuture { state }
     }
 }
 
@@ -159,8 +155,8 @@ where
                 StateProjection::Waiting { pending, call } => {
                     let result = ready!(pending.as_mut().poll(cx));
                     match (result, call.take()) {
-                        (Ok(caller), Some((mut service, request))) => {
-                            enter(this.guard, &mut service, caller, request)
+                        (Ok(caller), Some((mut service, request, guard))) => {
+                            enter(&guard, &mut service, caller, request)
                         }
                         (Err(refusal), _) => State::Refused {
                             refusal: Some((None, refusal)),
