@@ -41,7 +41,7 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S, B, F> {
-        Waiting { pending: Pending, call: Option<(S, Request<B>, Guard)> },
+        Waiting { pending: Pending, call: Option<Box<(S, Request<B>, Guard)>> },
         Inside { #[pin] inner: F },
         Refused { refusal: Option<(Option<Caller>, Refusal)> },
     }
@@ -96,7 +96,8 @@ where
                 let ready = mem::replace(&mut self.inner, clone);
                 State::Waiting {
                     pending,
-                    call: Some((ready, request, self.guard.clone())),
+                    // Few calls wait, and all of them are moved about.
+                    call: Some(Box::new((ready, request, self.guard.clone()))),
                 }
             }
         };
@@ -155,7 +156,8 @@ where
                 StateProjection::Waiting { pending, call } => {
                     let result = ready!(pending.as_mut().poll(cx));
                     match (result, call.take()) {
-                        (Ok(caller), Some((mut service, request, guard))) => {
+                        (Ok(caller), Some(call)) => {
+                            let (mut service, request, guard) = *call;
                             enter(&guard, &mut service, caller, request)
                         }
                         (Err(refusal), _) => State::Refused {
