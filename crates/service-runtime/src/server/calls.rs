@@ -177,13 +177,16 @@ mod tests {
     }
 
     /// Answers when it is polled, after it has computed for so long.
-    async fn call(events: UnboundedSender<Event>, length: Duration) {
-        let end = Instant::now() + length;
-        while Instant::now() < end {
-            std::hint::spin_loop();
-        }
-        let is_task = tokio::task::try_id().is_some();
-        events.send(Event::Call { is_task }).unwrap();
+    fn call(events: UnboundedSender<Event>, length: Duration) -> impl Future<Output = ()> + Send {
+        poll_fn(move |_| {
+            let end = Instant::now() + length;
+            while Instant::now() < end {
+                std::hint::spin_loop();
+            }
+            let is_task = tokio::task::try_id().is_some();
+            events.send(Event::Call { is_task }).unwrap();
+            Poll::Ready(())
+        })
     }
 
     fn seen(events: &mut UnboundedReceiver<Event>) -> Vec<Event> {
