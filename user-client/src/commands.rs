@@ -44,6 +44,9 @@ use crate::output::Format;
 use crate::settings::Settings;
 use crate::{settings, sidecar};
 
+/// What SIGUSR1 shows more of: this program and its channel.
+const OURS: &[&str] = &["grpc_channel", "service_runtime", env!("CARGO_CRATE_NAME")];
+
 /// Does what the command line says.
 ///
 /// # Errors
@@ -62,7 +65,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Call(call) => call,
     };
     let loaded = settings::load(overrides).map_err(Error::Settings)?;
-    service_runtime::logs::init(&loaded.settings.log).map_err(Error::Logs)?;
+    let logs = service_runtime::logs::init(&loaded.settings.log).map_err(Error::Logs)?;
+    logs.listen_to_signals(OURS).map_err(Error::Signals)?;
     let traces = Traces::start(&loaded.settings.telemetry, &service(), None);
     let traces = traces.map_err(Error::Traces)?;
     let result = call(command, loaded.settings, &traces, format).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use service_runtime::health::{self, Reporter};
 use service_runtime::layers::{Layers, identity::Identity, metrics::Calls, spans::Spans};
+use service_runtime::logs::Logs;
 use service_runtime::methods::Method;
 use service_runtime::readiness::{Check, Probe, Readiness};
 use service_runtime::telemetry::traces::{self, Traces};
@@ -101,12 +102,20 @@ struct StoreAnswers(Database);
 // === impl Server ===
 
 impl Server {
-    /// Opens the store, brings its tables up to date, and takes both ports. Must be called on a tokio
-    /// runtime.
+    /// Opens the store, brings its tables up to date, and takes both ports, in a program that has logs of
+    /// its own. Must be called on a tokio runtime.
     ///
     /// # Errors
     /// When one of these cannot be done.
     pub async fn build(settings: Settings) -> Result<Self, Error> {
+        Self::build_with(settings, None).await
+    }
+
+    /// The same, where the logs of the process were started for this server.
+    ///
+    /// # Errors
+    /// As [`Server::build`].
+    pub async fn build_with(settings: Settings, logs: Option<Logs>) -> Result<Self, Error> {
         let service = telemetry::Service {
             name: env!("CARGO_PKG_NAME"),
             version: VERSION,
@@ -155,6 +164,7 @@ impl Server {
         let grpc = grpc.map_err(Error::Grpc)?.measured(&meter);
         let web = settings.web.clone().bind().map_err(Error::Web)?;
         let ops = settings.ops.clone().bind().map_err(Error::Ops)?;
+        let ops = ops.with_logs(logs);
         Ok(Self {
             settings,
             telemetry,

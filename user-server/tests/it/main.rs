@@ -23,6 +23,7 @@ mod encryption;
 mod grpc_go;
 mod importing;
 mod limiting;
+mod log_level;
 mod looking_up;
 mod metrics;
 mod outage;
