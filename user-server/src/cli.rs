@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use service_runtime::chain::Chain;
 use service_runtime::settings::{Error as SettingsError, Loaded};
+use service_runtime::telemetry::StartError;
 use service_runtime::{drain, logs, stop, tls};
 
 use self::args::{Args, Command, ConfigCommand};
@@ -74,9 +75,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 // A file that settings name is a part of them.
                 Error::Settings(_)
                 | Error::Files(_)
-                | Error::Start(server::Error::Auth(_) | server::Error::Traces(_)) => {
-                    ExitCode::from(USAGE)
-                }
+                | Error::Start(
+                    server::Error::Auth(_)
+                    | server::Error::Telemetry(StartError::Push(_))
+                    | server::Error::Traces(_)
+                    | server::Error::Records(_),
+                ) => ExitCode::from(USAGE),
                 _ => ExitCode::FAILURE,
             }
         }

@@ -9,6 +9,7 @@ use service_runtime::layers::{Layers, identity::Identity, metrics::Calls, spans:
 use service_runtime::logs::Logs;
 use service_runtime::methods::Method;
 use service_runtime::readiness::{Check, Probe, Readiness};
+use service_runtime::telemetry::logs::{self, Records};
 use service_runtime::telemetry::traces::{self, Traces};
 use service_runtime::telemetry::{self, Telemetry};
 use service_runtime::tls::LoadError;
@@ -39,6 +40,7 @@ pub struct Server {
     settings: Settings,
     telemetry: Telemetry,
     traces: Traces,
+    records: Records,
     routes: Routes,
     layers: Layers,
     health: Reporter,
@@ -62,11 +64,14 @@ struct Background {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// See the source.
-    #[error("nothing can be measured")]
+    #[error("nothing can be measured; the settings under telemetry.metrics say who is told")]
     Telemetry(#[source] telemetry::StartError),
     /// See the source.
     #[error("no spans can be sent; the settings under telemetry.traces say where")]
     Traces(#[source] traces::StartError),
+    /// See the source.
+    #[error("no log records can be sent; the settings under telemetry.logs say where")]
+    Records(#[source] logs::StartError),
     /// See the source.
     #[error("callers cannot be told apart as the settings under auth say")]
     Auth(#[source] auth::Error),
@@ -121,10 +126,14 @@ impl Server {
             version: VERSION,
             instance: settings.instance.name.clone(),
         };
-        let telemetry = Telemetry::start(&service).map_err(Error::Telemetry)?;
+        let telemetry = Telemetry::start(&settings.telemetry, &service);
+        let telemetry = telemetry.map_err(Error::Telemetry)?;
         let meter = telemetry.meter();
         let traces = Traces::start(&settings.telemetry, &service, Some(&meter));
         let traces = traces.map_err(Error::Traces)?;
+        let to = &settings.telemetry;
+        let records = Records::start(to, &service, Some(&meter), logs.as_ref());
+        let records = records.map_err(Error::Records)?;
         let methods = methods(&settings).map_err(Error::Descriptors)?;
         let layers = Layers {
             identity: Identity::new(&settings.instance.name, &settings.instance.version)
@@ -169,6 +178,7 @@ impl Server {
             settings,
             telemetry,
             traces,
+            records,
             routes,
             layers,
             health,
@@ -210,7 +220,7 @@ impl Server {
         }
         let ops = self.ops.serve(
             readiness.clone(),
-            self.telemetry,
+            self.telemetry.clone(),
             ops::Version {
                 name: env!("CARGO_PKG_NAME"),
                 version: VERSION,
@@ -235,7 +245,8 @@ impl Server {
             if timeout(CLOSE, self.store.close()).await.is_err() {
                 tracing::warn!("the store is still busy; leaving it as it is");
             }
-            self.traces.flush().await;
+            let (traces, metrics) = (self.traces.flush(), self.telemetry.flush());
+            tokio::join!(traces, metrics, self.records.flush());
         })
         .await;
         drop((web, ops));

@@ -2,18 +2,21 @@
 //! This is the only module that sets a process-wide default.
 
 mod filter;
+mod forward;
 mod signals;
 
 use std::fmt;
 use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use opentelemetry_sdk::logs::SdkLoggerProvider;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
 pub use self::filter::{Filter, FilterError};
+use self::forward::Forward;
 
 /// How logs are written, and which.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -47,6 +50,7 @@ struct Inner {
     /// What the settings said.
     settings: Filter,
     in_force: Mutex<Filter>,
+    forward: Forward,
 }
 
 /// The logs could not be set up: something else in this process has done it before.
@@ -84,14 +88,17 @@ pub fn init(config: &Config) -> Result<Logs, InitError> {
     } else {
         lines.with_ansi(is_terminal).boxed()
     };
+    let forward = Forward::default();
     tracing_subscriber::registry()
         .with(filter)
         .with(lines)
+        .with(forward.clone())
         .try_init()?;
     Ok(Logs(Arc::new(Inner {
         handle,
         settings: config.filter.clone(),
         in_force: Mutex::new(config.filter.clone()),
+        forward,
     })))
 }
 
@@ -126,6 +133,12 @@ impl Logs {
         self.0.handle.reload(filter.directives())?;
         *in_force = filter;
         Ok(())
+    }
+
+    /// Hands what is logged from now on to this provider as well; `false` when it goes to another one
+    /// already, as where two servers share a process.
+    pub(crate) fn forward(&self, provider: &SdkLoggerProvider) -> bool {
+        self.0.forward.to(provider)
     }
 }
 
