@@ -1,8 +1,10 @@
 //! Plain HTTP for probes and operators, on a port of its own that never leaves the cluster:
-//! `/livez`, `/readyz`, `/metrics`, `/version`.
+//! `/livez`, `/readyz`, `/metrics`, `/log-level`, `/version`.
 //!
 //! It is apart from gRPC so that a probe needs neither HTTP/2 nor a certificate, and is answered
 //! until the last call has finished.
+
+mod log_level;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,12 +20,13 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::chain::Chain;
+use crate::logs::Logs;
 use crate::readiness::{Outcome, Readiness, State};
 use crate::server::{self, ListenError};
 use crate::telemetry::Telemetry;
 
 /// What exists, for whoever asks for something else.
-const PATHS: &str = "/livez\n/readyz\n/metrics\n/version\n";
+const PATHS: &str = "/livez\n/readyz\n/metrics\n/log-level\n/version\n";
 
 /// Where to listen.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -39,6 +42,7 @@ pub struct Config {
 pub struct Bound {
     listener: TcpListener,
     local_address: SocketAddr,
+    logs: Option<Logs>,
 }
 
 /// Answers until it is dropped.
@@ -84,6 +88,7 @@ impl Config {
         Ok(Bound {
             listener,
             local_address,
+            logs: None,
         })
     }
 }
@@ -105,6 +110,12 @@ impl Bound {
         self.local_address
     }
 
+    /// Lets operators change how much these logs say; without them `/log-level` is not implemented.
+    #[must_use]
+    pub fn with_logs(self, logs: Option<Logs>) -> Self {
+        Self { logs, ..self }
+    }
+
     /// Starts to answer.
     #[must_use]
     pub fn serve(self, readiness: Readiness, telemetry: Telemetry, version: Version) -> Running {
@@ -112,6 +123,7 @@ impl Bound {
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
+            .route("/log-level", log_level::route(self.logs))
             .route("/version", get(show_version))
             .fallback(not_found)
             .with_state(Ops {

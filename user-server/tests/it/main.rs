@@ -23,6 +23,8 @@ mod encryption;
 mod grpc_go;
 mod importing;
 mod limiting;
+mod log_level;
+mod log_records;
 mod looking_up;
 mod metrics;
 mod outage;

@@ -127,14 +127,14 @@ pub const CALLS_RUNNING: Instrument = Instrument {
     labels: &[],
 };
 
-/// Spans that did not arrive.
-pub const SPANS_LOST: Instrument = Instrument {
-    name: "telemetry.spans.lost",
-    prometheus: "telemetry_spans_lost_total",
+/// Telemetry that did not arrive.
+pub const LOST: Instrument = Instrument {
+    name: "telemetry.lost",
+    prometheus: "telemetry_lost_total",
     kind: Kind::Counter,
-    unit: "{span}",
-    description: "Spans that were made and did not reach the collector, by reason",
-    labels: &["reason"],
+    unit: "{item}",
+    description: "Spans, log records and pushes of metrics that did not reach the collector, by signal and reason",
+    labels: &["signal", "reason"],
 };
 
 /// What runs.
@@ -158,7 +158,7 @@ pub const ALL: [Instrument; 11] = [
     HANDSHAKE_FAILURES,
     LIMIT_HITS,
     CALLS_RUNNING,
-    SPANS_LOST,
+    LOST,
     BUILD_INFO,
 ];
 

@@ -19,6 +19,7 @@ mod limits;
 mod log;
 mod metrics;
 mod ops;
+mod pushed;
 mod scrape;
 mod server;
 mod subject;
