@@ -108,7 +108,7 @@ mod tests {
             ("info", "info"),
             ("WARN", "WARN"),
             (" info, access=debug\n", "info,access=debug"),
-            ("off,user[call{id=1}]=trace", "off,user[call{id=1}]=trace"),
+            ("off,store[call{id=1}]=trace", "off,store[call{id=1}]=trace"),
         ] {
             assert_eq!(text.parse::<Filter>().unwrap().to_string(), read);
         }
