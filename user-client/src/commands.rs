@@ -19,7 +19,10 @@ mod watch;
 
 use std::process::ExitCode;
 
-use service_runtime::telemetry::{self, logs::Records, traces::Traces};
+use service_runtime::telemetry::logs::Records;
+use service_runtime::telemetry::metrics::Exporter;
+use service_runtime::telemetry::traces::Traces;
+use service_runtime::telemetry::{self, Telemetry};
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::batch_get::BatchGet;
@@ -70,9 +73,19 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     let (to, service) = (&loaded.settings.telemetry, service());
     let records = Records::start(to, &service, None, Some(&logs)).map_err(Error::Records)?;
     let traces = Traces::start(to, &service, None).map_err(Error::Traces)?;
-    let result = call(command, loaded.settings, &traces, format).await;
+    let metrics = match to.metrics.exporter {
+        // Nobody else would ask for them.
+        Exporter::None => None,
+        Exporter::Otlp => Some(Telemetry::start(to, &service).map_err(Error::Metrics)?),
+    };
+    let result = call(command, loaded.settings, &traces, metrics.as_ref(), format).await;
+    let push = async {
+        if let Some(metrics) = &metrics {
+            metrics.flush().await;
+        }
+    };
     // The last spans are those that one wants to read about.
-    tokio::join!(traces.flush(), records.flush());
+    tokio::join!(traces.flush(), push, records.flush());
     result
 }
 
@@ -90,10 +103,11 @@ async fn call(
     command: CallCommand,
     settings: Settings,
     traces: &Traces,
+    metrics: Option<&Telemetry>,
     format: Format,
 ) -> Result<ExitCode, Error> {
     let balances = !settings.mesh;
-    let mut session = Session::open(settings, traces, format).await?;
+    let mut session = Session::open(settings, traces, metrics, format).await?;
     // It says what it finds, if anything, and holds nobody up.
     let _looking =
         balances.then(|| AbortOnDropHandle::new(tokio::spawn(sidecar::warn(&sidecar::PLACES))));

@@ -4,6 +4,7 @@ use grpc_channel::resolver::{Endpoint, Publisher, Resolve};
 use grpc_channel::{Builder, Keepalive, Policy, Tls};
 pub use grpc_channel::{Channel, State};
 use rustls::pki_types::InvalidDnsNameError;
+use service_runtime::telemetry::Telemetry;
 use service_runtime::telemetry::traces::Traces;
 use service_runtime::tls::{self, LoadError};
 
@@ -42,13 +43,21 @@ pub async fn connect(settings: &Settings) -> Result<Channel, Error> {
     open(settings, builder(settings, secure(&settings.tls).await?)?)
 }
 
-/// The same, and calls have spans, as far as these traces want them.
+/// The same, and calls have spans, as far as these traces want them, and are measured, if somebody is to
+/// know.
 ///
 /// # Errors
 /// As [`connect`].
-pub async fn connect_traced(settings: &Settings, traces: &Traces) -> Result<Channel, Error> {
+pub async fn connect_observed(
+    settings: &Settings,
+    traces: &Traces,
+    metrics: Option<&Telemetry>,
+) -> Result<Channel, Error> {
     let builder = builder(settings, secure(&settings.tls).await?)?;
-    let builder = builder.text_map_propagator(traces.propagation().clone());
+    let mut builder = builder.text_map_propagator(traces.propagation().clone());
+    if let Some(metrics) = metrics {
+        builder = builder.meter_provider(metrics.provider());
+    }
     match traces.provider() {
         Some(provider) => open(settings, builder.tracer_provider(provider)),
         None => open(settings, builder),

@@ -59,6 +59,9 @@ pub enum Error {
     /// Spans cannot be sent as the settings say.
     #[error("no spans can be sent; the settings under telemetry.traces say where")]
     Traces(#[source] service_runtime::telemetry::traces::StartError),
+    /// Metrics cannot be pushed as the settings say.
+    #[error("no metrics can be pushed; the settings under telemetry.metrics say where")]
+    Metrics(#[source] service_runtime::telemetry::StartError),
     /// Log records cannot be sent as the settings say.
     #[error("no log records can be sent; the settings under telemetry.logs say where")]
     Records(#[source] service_runtime::telemetry::logs::StartError),
@@ -163,6 +166,7 @@ impl Error {
         match self {
             Self::Settings(_)
             | Self::Traces(_)
+            | Self::Metrics(_)
             | Self::Records(_)
             | Self::Channel { .. }
             | Self::IdWithoutGet

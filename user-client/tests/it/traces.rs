@@ -1,4 +1,4 @@
-//! The program's own spans, as a collector sees them.
+//! The program's own telemetry, as a collector sees it.
 
 use crate::collector::{CLIENT, Collector, INTERNAL};
 use crate::program::{command, end};
@@ -89,5 +89,37 @@ async fn a_command_sends_its_log_records_before_it_ends() {
     for record in logs {
         assert!(record.target.starts_with("grpc_channel"), "{record:?}");
         assert_eq!(record.resource["service.name"], "user-client");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_pushes_what_its_channel_measured_before_it_ends() {
+    let (replica, collector) = (Replica::start("a", Fault::None), Collector::start().await);
+    let endpoint = collector.endpoint();
+    let environment = [
+        ("USER_CLIENT__TELEMETRY__METRICS__EXPORTER", "otlp"),
+        (
+            "USER_CLIENT__TELEMETRY__METRICS__OTLP__ENDPOINT",
+            endpoint.as_str(),
+        ),
+    ];
+    let arguments = ["get", "nobody", "--target", &replica.target()];
+    let ended = end(command(&arguments, &environment).spawn().unwrap()).await;
+    assert_eq!(ended.code, 66, "{ended:?}");
+    let pushes = collector.pushes();
+    let [push] = &pushes[..] else {
+        panic!("one push, at the end: {pushes:#?}");
+    };
+    assert_eq!(push.resource["service.name"], "user-client");
+    let method = "grpc.method=\"user.v1.UserService/GetUser\"";
+    for (name, label) in [
+        ("grpc.client.call.duration", "grpc.status=\"NOT_FOUND\""),
+        ("grpc.client.attempt.started", "grpc.target="),
+    ] {
+        let found = push.values.iter().find(|(series, _)| {
+            series.starts_with(name) && series.contains(method) && series.contains(label)
+        });
+        let count = found.map(|(_, count)| *count);
+        assert_eq!(count, Some(1.0), "{name} {label}: {push:#?}");
     }
 }
