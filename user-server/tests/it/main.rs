@@ -25,6 +25,7 @@ mod importing;
 mod limiting;
 mod looking_up;
 mod metrics;
+mod otelcol;
 mod outage;
 mod page;
 mod postgres;
