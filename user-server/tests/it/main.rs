@@ -27,6 +27,7 @@ mod log_level;
 mod log_records;
 mod looking_up;
 mod metrics;
+mod otelcol;
 mod outage;
 mod page;
 mod postgres;

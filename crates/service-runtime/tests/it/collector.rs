@@ -192,14 +192,8 @@ impl Collector {
 impl Received {
     fn take(&self, headers: HeaderMap, request: ExportTraceServiceRequest) {
         self.headers.send_replace(headers);
-        self.spans.send_modify(|spans| {
-            for of_resource in request.resource_spans {
-                let resource = attributes(&of_resource.resource.unwrap().attributes);
-                for span in of_resource.scope_spans.into_iter().flat_map(|it| it.spans) {
-                    spans.push(Seen::of(span, resource.clone()));
-                }
-            }
-        });
+        self.spans
+            .send_modify(|spans| spans.extend(Seen::all(request)));
     }
 }
 
@@ -223,6 +217,15 @@ async fn take(State(received): State<Received>, headers: HeaderMap, body: Bytes)
 // === impl Seen ===
 
 impl Seen {
+    /// The spans of a message, each with the resource that it has in common with others.
+    pub(crate) fn all(request: ExportTraceServiceRequest) -> impl Iterator<Item = Self> {
+        request.resource_spans.into_iter().flat_map(|of_resource| {
+            let resource = attributes(&of_resource.resource.unwrap().attributes);
+            let spans = of_resource.scope_spans.into_iter().flat_map(|it| it.spans);
+            spans.map(move |span| Self::of(span, resource.clone()))
+        })
+    }
+
     fn of(span: Span, resource: BTreeMap<String, String>) -> Self {
         let events = span.events.iter();
         Self {
