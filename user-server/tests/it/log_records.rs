@@ -11,6 +11,7 @@ use user_api::v1;
 
 use crate::collector::Collector;
 use crate::metrics::scrape;
+use crate::otelcol::{self, Otelcol};
 use crate::process::Process;
 use crate::running::soon;
 
@@ -102,6 +103,38 @@ async fn what_is_written_is_sent_as_well_with_its_trace_and_to_the_last_line() {
             logs.iter().any(|it| it.message == last),
             "{protocol}: {logs:#?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_real_collector_takes_them_and_the_metrics_by_either_protocol() {
+    let Some(program) = otelcol::program().await else {
+        return;
+    };
+    for protocol in PROTOCOLS {
+        let mut collector = Otelcol::to_files(program).await;
+        let address = match protocol {
+            "grpc" => collector.grpc,
+            _ => collector.http,
+        };
+        let endpoint = format!("http://{address}");
+        let metrics = [
+            "telemetry.metrics.exporter=otlp",
+            &format!("telemetry.metrics.otlp.endpoint={endpoint}"),
+            &format!("telemetry.metrics.otlp.protocol={protocol}"),
+        ];
+        let process = start(&endpoint, protocol, &metrics).await;
+        call(&process).await;
+        ends(process).await;
+        let (logs, pushes) = collector.logs_and_metrics().await;
+        let line = logs.iter().find(|it| it.message == "call finished");
+        let line = line.unwrap_or_else(|| panic!("{protocol}: {logs:#?}"));
+        assert_eq!((&*line.trace, &*line.span), (TRACE, PARENT), "{line:?}");
+        assert_eq!(line.resource["service.name"], "user-server", "{line:?}");
+        let calls = "grpc.server.call.started{grpc.method=\"user.v1.UserService/ListUsers\"}";
+        let last = pushes.last().unwrap();
+        assert!(last.has(calls, 1.0), "{protocol}: {last:#?}");
+        assert_eq!(last.resource, line.resource, "one process is one resource");
     }
 }
 

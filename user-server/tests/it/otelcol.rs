@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message as _;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::OnceCell;
 
-use crate::collector::Seen;
+use crate::collector::{Logged, Pushed, Seen};
 use crate::soon;
 
 /// How long the download of what it is made of may take, and the build after it: two minutes of a
@@ -154,16 +155,31 @@ impl Otelcol {
     /// All spans that it was sent, once it has stopped.
     pub(crate) async fn spans(&mut self) -> Vec<Seen> {
         self.stop().await;
-        let mut rest = &std::fs::read(self.folder.path().join("traces")).unwrap()[..];
-        let mut spans = Vec::new();
+        let messages: Vec<ExportTraceServiceRequest> = self.messages("traces");
+        messages.into_iter().flat_map(Seen::all).collect()
+    }
+
+    /// All log records and metrics, in the same way.
+    pub(crate) async fn logs_and_metrics(&mut self) -> (Vec<Logged>, Vec<Pushed>) {
+        self.stop().await;
+        let logs: Vec<ExportLogsServiceRequest> = self.messages("logs");
+        let metrics: Vec<ExportMetricsServiceRequest> = self.messages("metrics");
+        (
+            logs.into_iter().flat_map(Logged::all).collect(),
+            metrics.into_iter().flat_map(Pushed::all).collect(),
+        )
+    }
+
+    /// What is in a file. It writes `TracesData` and its like, which are the same on the wire.
+    fn messages<M: prost::Message + Default>(&self, signal: &str) -> Vec<M> {
+        let mut rest = &std::fs::read(self.folder.path().join(signal)).unwrap()[..];
+        let mut messages = Vec::new();
         while let Some((length, message)) = rest.split_first_chunk() {
             let length = usize::try_from(u32::from_be_bytes(*length)).unwrap();
             let (message, next) = message.split_at(length);
-            // It writes `TracesData`, which is the same on the wire.
-            let request = ExportTraceServiceRequest::decode(message).unwrap();
-            spans.extend(Seen::all(request));
+            messages.push(M::decode(message).unwrap());
             rest = next;
         }
-        spans
+        messages
     }
 }

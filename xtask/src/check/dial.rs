@@ -3,7 +3,8 @@
 
 mod collector;
 
-use service_runtime::telemetry::traces::{Config as Traces, Exporter};
+use service_runtime::telemetry::Config as Telemetry;
+use service_runtime::telemetry::traces::{Exporter, Otlp};
 
 use super::pod::Container;
 use super::program;
@@ -40,10 +41,10 @@ pub(crate) fn of(render: &Render, container: &Container<'_>) -> Vec<Dial> {
     let mut dials = Vec::new();
     if let Some(Ok(settings)) = program::client(render, container) {
         dials.extend(target(&settings.target));
-        dials.extend(spans(&settings.telemetry.traces));
+        dials.extend(telemetry(&settings.telemetry));
     }
     if let Some(Ok(settings)) = program::server(render, container) {
-        dials.extend(spans(&settings.telemetry.traces));
+        dials.extend(telemetry(&settings.telemetry));
         let url = settings.store.url.expose();
         if let Some(("postgres" | "postgresql", rest)) = url.split_once("://") {
             // What the URL leaves open comes from the environment, as for every client of PostgreSQL.
@@ -62,18 +63,34 @@ pub(crate) fn of(render: &Render, container: &Container<'_>) -> Vec<Dial> {
     dials
 }
 
-/// Where spans are sent; `None` when there are none.
-fn spans(traces: &Traces) -> Option<Dial> {
-    if traces.exporter == Exporter::None {
-        return None;
-    }
-    let (_, rest) = traces.otlp.endpoint.split_once("://")?;
-    let (host, port) = authority(rest);
-    host.map(|host| Dial {
-        host,
-        port,
-        setting: "telemetry.traces.otlp.endpoint",
-        by: By::Dns,
+/// Where spans, metrics and log records are sent, as far as they are.
+fn telemetry(config: &Telemetry) -> impl Iterator<Item = Dial> {
+    let (traces, metrics, logs) = (&config.traces, &config.metrics, &config.logs);
+    let signals: [(Exporter, &Otlp, &'static str); 3] = [
+        (
+            traces.exporter,
+            &traces.otlp,
+            "telemetry.traces.otlp.endpoint",
+        ),
+        (
+            metrics.exporter,
+            &metrics.otlp,
+            "telemetry.metrics.otlp.endpoint",
+        ),
+        (logs.exporter, &logs.otlp, "telemetry.logs.otlp.endpoint"),
+    ];
+    let sent = signals
+        .into_iter()
+        .filter(|(exporter, ..)| *exporter == Exporter::Otlp);
+    sent.filter_map(|(_, otlp, setting)| {
+        let (_, rest) = otlp.endpoint.split_once("://")?;
+        let (host, port) = authority(rest);
+        host.map(|host| Dial {
+            host,
+            port,
+            setting,
+            by: By::Dns,
+        })
     })
 }
 
@@ -136,16 +153,17 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_sent_where_the_settings_say_and_only_if_there_are_any() {
-        let mut traces = Traces::default();
-        "http://collector.a.svc.:4317".clone_into(&mut traces.otlp.endpoint);
-        assert_eq!(spans(&traces), None);
-        traces.exporter = Exporter::Otlp;
-        let dial = spans(&traces).unwrap();
-        assert_eq!(
-            (dial.host.as_str(), dial.port),
-            ("collector.a.svc.", Some(4317))
-        );
+    fn each_signal_is_sent_where_its_settings_say_and_only_if_it_is_wanted() {
+        let mut config = Telemetry::default();
+        "http://collector.a.svc.:4317".clone_into(&mut config.traces.otlp.endpoint);
+        "https://logs.example.com".clone_into(&mut config.logs.otlp.endpoint);
+        assert_eq!(telemetry(&config).next(), None);
+        (config.traces.exporter, config.logs.exporter) = (Exporter::Otlp, Exporter::Otlp);
+        let dials: Vec<_> = telemetry(&config).collect();
+        let found: Vec<_> = dials.iter().map(|it| (&*it.host, it.port)).collect();
+        let expected = [("collector.a.svc.", Some(4317)), ("logs.example.com", None)];
+        assert_eq!(found, expected);
+        assert_eq!(dials[1].setting, "telemetry.logs.otlp.endpoint");
     }
 
     #[test]

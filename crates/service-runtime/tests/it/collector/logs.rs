@@ -31,6 +31,20 @@ pub(crate) struct Logged {
 // === impl Logged ===
 
 impl Logged {
+    /// The records of a message, each with the resource that it has in common with others.
+    pub(crate) fn all(request: ExportLogsServiceRequest) -> Vec<Self> {
+        let mut all = Vec::new();
+        for of_resource in request.resource_logs {
+            let resource = attributes(&of_resource.resource.unwrap().attributes);
+            for of_scope in of_resource.scope_logs {
+                let target = of_scope.scope.unwrap_or_default().name;
+                let records = of_scope.log_records.into_iter();
+                all.extend(records.map(|it| Self::of(it, &target, &resource)));
+            }
+        }
+        all
+    }
+
     fn of(record: LogRecord, target: &str, resource: &BTreeMap<String, String>) -> Self {
         Self {
             message: text(record.body.as_ref()),
@@ -49,16 +63,8 @@ impl Logged {
 impl Received {
     fn take_logs(&self, headers: HeaderMap, request: ExportLogsServiceRequest) {
         self.headers.send_replace(headers);
-        self.logs.send_modify(|logs| {
-            for of_resource in request.resource_logs {
-                let resource = attributes(&of_resource.resource.unwrap().attributes);
-                for of_scope in of_resource.scope_logs {
-                    let target = of_scope.scope.unwrap_or_default().name;
-                    let records = of_scope.log_records.into_iter();
-                    logs.extend(records.map(|it| Logged::of(it, &target, &resource)));
-                }
-            }
-        });
+        self.logs
+            .send_modify(|logs| logs.extend(Logged::all(request)));
     }
 }
 

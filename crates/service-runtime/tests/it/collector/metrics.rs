@@ -64,7 +64,27 @@ fn points(data: Option<Data>) -> Vec<(String, f64)> {
 // === impl Pushed ===
 
 impl Pushed {
-    pub(super) fn has(&self, series: &str, value: f64) -> bool {
+    /// The pushes of a message, one for each resource.
+    pub(crate) fn all(request: ExportMetricsServiceRequest) -> Vec<Self> {
+        let mut all = Vec::new();
+        for of_resource in request.resource_metrics {
+            let mut pushed = Self {
+                resource: attributes(&of_resource.resource.unwrap().attributes),
+                ..Self::default()
+            };
+            let metrics = of_resource.scope_metrics.into_iter();
+            for metric in metrics.flat_map(|it| it.metrics) {
+                for (labels, value) in points(metric.data) {
+                    pushed.values.insert(metric.name.clone() + &labels, value);
+                }
+            }
+            all.push(pushed);
+        }
+        all
+    }
+
+    /// Whether a series has this value.
+    pub(crate) fn has(&self, series: &str, value: f64) -> bool {
         let seen = self.values.get(series);
         seen.is_some_and(|seen| (seen - value).abs() < f64::EPSILON)
     }
@@ -75,19 +95,8 @@ impl Pushed {
 impl Received {
     fn take_metrics(&self, headers: HeaderMap, request: ExportMetricsServiceRequest) {
         self.headers.send_replace(headers);
-        for of_resource in request.resource_metrics {
-            let mut pushed = Pushed {
-                resource: attributes(&of_resource.resource.unwrap().attributes),
-                ..Pushed::default()
-            };
-            let metrics = of_resource.scope_metrics.into_iter();
-            for metric in metrics.flat_map(|it| it.metrics) {
-                for (labels, value) in points(metric.data) {
-                    pushed.values.insert(metric.name.clone() + &labels, value);
-                }
-            }
-            self.pushes.send_modify(|pushes| pushes.push(pushed));
-        }
+        self.pushes
+            .send_modify(|pushes| pushes.extend(Pushed::all(request)));
     }
 }
 
