@@ -71,13 +71,15 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     let logs = service_runtime::logs::init(&loaded.settings.log).map_err(Error::Logs)?;
     logs.listen_to_signals(OURS).map_err(Error::Signals)?;
     let (to, service) = (&loaded.settings.telemetry, service());
-    let records = Records::start(to, &service, None, Some(&logs)).map_err(Error::Records)?;
-    let traces = Traces::start(to, &service, None).map_err(Error::Traces)?;
     let metrics = match to.metrics.exporter {
         // Nobody else would ask for them.
         Exporter::None => None,
         Exporter::Otlp => Some(Telemetry::start(to, &service).map_err(Error::Metrics)?),
     };
+    let meter = metrics.as_ref().map(Telemetry::meter);
+    let records = Records::start(to, &service, meter.as_ref(), Some(&logs));
+    let records = records.map_err(Error::Records)?;
+    let traces = Traces::start(to, &service, meter.as_ref()).map_err(Error::Traces)?;
     let result = call(command, loaded.settings, &traces, metrics.as_ref(), format).await;
     let push = async {
         if let Some(metrics) = &metrics {

@@ -52,19 +52,26 @@ async fn a_server_shows_its_calls_its_build_and_its_name() {
     server.stop().await;
 }
 
-/// What a series says now, which has to be there.
-pub(crate) async fn value(ops: SocketAddr, series: &str) -> f64 {
-    let text = scrape(ops).await;
-    let value = text.lines().find_map(|line| {
+/// What a series says in this text.
+fn read(text: &str, series: &str) -> Option<f64> {
+    text.lines().find_map(|line| {
         let value = line.strip_prefix(series)?;
         value.strip_prefix(' ')?.parse().ok()
-    });
-    value.unwrap_or_else(|| panic!("{series} must be in\n{text}"))
+    })
 }
 
-/// Waits until a series says at least this.
+/// What a series says now, which has to be there.
+async fn value(ops: SocketAddr, series: &str) -> f64 {
+    let text = scrape(ops).await;
+    read(&text, series).unwrap_or_else(|| panic!("{series} must be in\n{text}"))
+}
+
+/// Waits until a series says at least this; it may not be there yet.
 pub(crate) async fn at_least(ops: SocketAddr, series: &str, least: f64) {
-    soon(series, async { while value(ops, series).await < least {} }).await;
+    soon(series, async {
+        while read(&scrape(ops).await, series).is_none_or(|value| value < least) {}
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -89,10 +89,14 @@ impl Line {
         self.refused = extensions.get().map(|Refused(cause)| *cause);
     }
 
-    pub(super) fn write(&self, code: Code, after: Duration) {
+    /// Writes it, in the trace of its call: wherever lines are sent, they are found by that.
+    pub(super) fn write(&self, code: Code, after: Duration, span: Option<&CallSpan>) {
         // A level is part of an event's static description, hence one event for each.
         macro_rules! line {
-            ($level:expr) => {
+            ($level:expr) => {{
+                // Most calls work, and have no line that is shown.
+                let _entered = tracing::enabled!(target: TARGET, $level)
+                    .then(|| span.map(CallSpan::enter));
                 tracing::event!(
                     target: TARGET,
                     $level,
@@ -106,8 +110,8 @@ impl Line {
                     trace_id = self.trace.map(|(trace, _)| tracing::field::display(trace)),
                     span_id = self.trace.map(|(_, span)| tracing::field::display(span)),
                     "call finished"
-                )
-            };
+                );
+            }};
         }
         match level(code) {
             Level::ERROR => line!(Level::ERROR),

@@ -278,9 +278,7 @@ impl Record {
             measured.finish(code, after);
         }
         if let Some(line) = call.line {
-            // The line belongs to the call's trace, wherever it is sent.
-            let _entered = call.span.as_ref().map(CallSpan::enter);
-            line.write(code, after);
+            line.write(code, after, call.span.as_ref());
         }
         if let Some(span) = call.span {
             span.finish(code);
