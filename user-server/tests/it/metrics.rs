@@ -52,8 +52,8 @@ async fn a_server_shows_its_calls_its_build_and_its_name() {
     server.stop().await;
 }
 
-/// What a series says in this text.
-fn read(text: &str, series: &str) -> Option<f64> {
+/// What a series says in the text; `None` as long as it is not there.
+fn said(text: &str, series: &str) -> Option<f64> {
     text.lines().find_map(|line| {
         let value = line.strip_prefix(series)?;
         value.strip_prefix(' ')?.parse().ok()
@@ -61,15 +61,15 @@ fn read(text: &str, series: &str) -> Option<f64> {
 }
 
 /// What a series says now, which has to be there.
-async fn value(ops: SocketAddr, series: &str) -> f64 {
+pub(crate) async fn value(ops: SocketAddr, series: &str) -> f64 {
     let text = scrape(ops).await;
-    read(&text, series).unwrap_or_else(|| panic!("{series} must be in\n{text}"))
+    said(&text, series).unwrap_or_else(|| panic!("{series} must be in\n{text}"))
 }
 
-/// Waits until a series says at least this; it may not be there yet.
+/// Waits until a series is there and says at least this.
 pub(crate) async fn at_least(ops: SocketAddr, series: &str, least: f64) {
     soon(series, async {
-        while read(&scrape(ops).await, series).is_none_or(|value| value < least) {}
+        while said(&scrape(ops).await, series).is_none_or(|it| it < least) {}
     })
     .await;
 }
