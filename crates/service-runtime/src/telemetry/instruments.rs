@@ -127,6 +127,26 @@ pub const CALLS_RUNNING: Instrument = Instrument {
     labels: &[],
 };
 
+/// Whether something goes wrong on purpose.
+pub const FAULTS_SET: Instrument = Instrument {
+    name: "faults.set",
+    prometheus: "faults_set",
+    kind: Kind::Gauge,
+    unit: "{fault}",
+    description: "Faults that are set on purpose, for one method or for all",
+    labels: &[],
+};
+
+/// What has gone wrong on purpose.
+pub const FAULTS_INJECTED: Instrument = Instrument {
+    name: "faults.injected",
+    prometheus: "faults_injected_total",
+    kind: Kind::Counter,
+    unit: "{call}",
+    description: "Calls that met a fault on purpose, by what it did to them",
+    labels: &["fault"],
+};
+
 /// Spans that did not arrive.
 pub const SPANS_LOST: Instrument = Instrument {
     name: "telemetry.spans.lost",
@@ -148,7 +168,7 @@ pub const BUILD_INFO: Instrument = Instrument {
 };
 
 /// All of them.
-pub const ALL: [Instrument; 11] = [
+pub const ALL: [Instrument; 13] = [
     CALL_STARTED,
     CALL_DURATION,
     CONNECTIONS_OPEN,
@@ -158,6 +178,8 @@ pub const ALL: [Instrument; 11] = [
     HANDSHAKE_FAILURES,
     LIMIT_HITS,
     CALLS_RUNNING,
+    FAULTS_SET,
+    FAULTS_INJECTED,
     SPANS_LOST,
     BUILD_INFO,
 ];
