@@ -20,7 +20,7 @@ mod watch;
 
 use std::process::ExitCode;
 
-use service_runtime::telemetry::{self, traces::Traces};
+use service_runtime::telemetry::{self, logs::Records, traces::Traces};
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::batch_get::BatchGet;
@@ -46,6 +46,9 @@ use crate::output::Format;
 use crate::settings::Settings;
 use crate::{settings, sidecar};
 
+/// What SIGUSR1 shows more of: this program and its channel.
+const OURS: &[&str] = &["grpc_channel", "service_runtime", env!("CARGO_CRATE_NAME")];
+
 /// Does what the command line says.
 ///
 /// # Errors
@@ -65,16 +68,18 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Call(call) => call,
     };
     let loaded = settings::load(overrides).map_err(Error::Settings)?;
-    service_runtime::logs::init(&loaded.settings.log).map_err(Error::Logs)?;
-    let traces = Traces::start(&loaded.settings.telemetry, &service(), None);
-    let traces = traces.map_err(Error::Traces)?;
+    let logs = service_runtime::logs::init(&loaded.settings.log).map_err(Error::Logs)?;
+    logs.listen_to_signals(OURS).map_err(Error::Signals)?;
+    let (to, service) = (&loaded.settings.telemetry, service());
+    let records = Records::start(to, &service, None, Some(&logs)).map_err(Error::Records)?;
+    let traces = Traces::start(to, &service, None).map_err(Error::Traces)?;
     let result = call(command, loaded.settings, &traces, format).await;
     // The last spans are those that one wants to read about.
-    traces.flush().await;
+    tokio::join!(traces.flush(), records.flush());
     result
 }
 
-/// Who makes the calls, for those who read the traces.
+/// Who makes the calls, for those who read of them elsewhere.
 fn service() -> telemetry::Service {
     telemetry::Service {
         name: env!("CARGO_PKG_NAME"),

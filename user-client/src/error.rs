@@ -59,6 +59,9 @@ pub enum Error {
     /// Spans cannot be sent as the settings say.
     #[error("no spans can be sent; the settings under telemetry.traces say where")]
     Traces(#[source] service_runtime::telemetry::traces::StartError),
+    /// Log records cannot be sent as the settings say.
+    #[error("no log records can be sent; the settings under telemetry.logs say where")]
+    Records(#[source] service_runtime::telemetry::logs::StartError),
     /// The target, a setting of the channel or a file of TLS is wrong.
     #[error("there can be no channel to {target:?}")]
     Channel {
@@ -168,6 +171,7 @@ impl Error {
         match self {
             Self::Settings(_)
             | Self::Traces(_)
+            | Self::Records(_)
             | Self::Channel { .. }
             | Self::IdWithoutGet
             | Self::Fault(_)

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use service_runtime::health::{self, Reporter};
 use service_runtime::layers::{Layers, identity::Identity, metrics::Calls, spans::Spans};
+use service_runtime::logs::Logs;
 use service_runtime::methods::Method;
 use service_runtime::readiness::{Check, Probe, Readiness};
+use service_runtime::telemetry::logs::{self, Records};
 use service_runtime::telemetry::traces::{self, Traces};
 use service_runtime::telemetry::{self, Telemetry};
 use service_runtime::tls::LoadError;
@@ -38,6 +40,7 @@ pub struct Server {
     settings: Settings,
     telemetry: Telemetry,
     traces: Traces,
+    records: Records,
     routes: Routes,
     layers: Layers,
     health: Reporter,
@@ -61,11 +64,14 @@ struct Background {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// See the source.
-    #[error("nothing can be measured")]
+    #[error("nothing can be measured; the settings under telemetry.metrics say who is told")]
     Telemetry(#[source] telemetry::StartError),
     /// See the source.
     #[error("no spans can be sent; the settings under telemetry.traces say where")]
     Traces(#[source] traces::StartError),
+    /// See the source.
+    #[error("no log records can be sent; the settings under telemetry.logs say where")]
+    Records(#[source] logs::StartError),
     /// See the source.
     #[error("callers cannot be told apart as the settings under auth say")]
     Auth(#[source] auth::Error),
@@ -101,21 +107,33 @@ struct StoreAnswers(Database);
 // === impl Server ===
 
 impl Server {
-    /// Opens the store, brings its tables up to date, and takes both ports. Must be called on a tokio
-    /// runtime.
+    /// Opens the store, brings its tables up to date, and takes both ports, in a program that has logs of
+    /// its own. Must be called on a tokio runtime.
     ///
     /// # Errors
     /// When one of these cannot be done.
     pub async fn build(settings: Settings) -> Result<Self, Error> {
+        Self::build_with(settings, None).await
+    }
+
+    /// The same, where the logs of the process were started for this server.
+    ///
+    /// # Errors
+    /// As [`Server::build`].
+    pub async fn build_with(settings: Settings, logs: Option<Logs>) -> Result<Self, Error> {
         let service = telemetry::Service {
             name: env!("CARGO_PKG_NAME"),
             version: VERSION,
             instance: settings.instance.name.clone(),
         };
-        let telemetry = Telemetry::start(&service).map_err(Error::Telemetry)?;
+        let telemetry = Telemetry::start(&settings.telemetry, &service);
+        let telemetry = telemetry.map_err(Error::Telemetry)?;
         let meter = telemetry.meter();
         let traces = Traces::start(&settings.telemetry, &service, Some(&meter));
         let traces = traces.map_err(Error::Traces)?;
+        let to = &settings.telemetry;
+        let records = Records::start(to, &service, Some(&meter), logs.as_ref());
+        let records = records.map_err(Error::Records)?;
         let methods = methods(&settings).map_err(Error::Descriptors)?;
         let layers = Layers {
             identity: Identity::new(&settings.instance.name, &settings.instance.version)
@@ -157,10 +175,12 @@ impl Server {
         let grpc = grpc.map_err(Error::Grpc)?.measured(&meter);
         let web = settings.web.clone().bind().map_err(Error::Web)?;
         let ops = settings.ops.clone().bind().map_err(Error::Ops)?;
+        let ops = ops.with_logs(logs);
         Ok(Self {
             settings,
             telemetry,
             traces,
+            records,
             routes,
             layers,
             health,
@@ -203,7 +223,7 @@ impl Server {
         let faults = faults::http::routes(self.layers.faults.clone(), &self.settings.instance.name);
         let ops = self.ops.also(faults::http::PATH, faults).serve(
             readiness.clone(),
-            self.telemetry,
+            self.telemetry.clone(),
             ops::Version {
                 name: env!("CARGO_PKG_NAME"),
                 version: VERSION,
@@ -228,7 +248,8 @@ impl Server {
             if timeout(CLOSE, self.store.close()).await.is_err() {
                 tracing::warn!("the store is still busy; leaving it as it is");
             }
-            self.traces.flush().await;
+            let (traces, metrics) = (self.traces.flush(), self.telemetry.flush());
+            tokio::join!(traces, metrics, self.records.flush());
         })
         .await;
         drop((web, ops));

@@ -1,8 +1,11 @@
 //! Plain HTTP for probes and operators, on a port of its own that never leaves the cluster:
-//! `/livez`, `/readyz`, `/metrics`, `/version`, and what else a program has ([`Bound::also`]).
+//! `/livez`, `/readyz`, `/metrics`, `/log-level`, `/version`, and what else a program has
+//! ([`Bound::also`]).
 //!
 //! It is apart from gRPC so that a probe needs neither HTTP/2 nor a certificate, and is answered
 //! until the last call has finished.
+
+mod log_level;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,12 +21,13 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::chain::Chain;
+use crate::logs::Logs;
 use crate::readiness::{Outcome, Readiness, State};
 use crate::server::{self, ListenError};
 use crate::telemetry::Telemetry;
 
 /// What exists, for whoever asks for something else.
-const PATHS: &str = "/livez\n/readyz\n/metrics\n/version\n";
+const PATHS: &str = "/livez\n/readyz\n/metrics\n/log-level\n/version\n";
 
 /// Where to listen.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -41,6 +45,7 @@ pub struct Bound {
     local_address: SocketAddr,
     /// What else there is, and where.
     also: Vec<(&'static str, Router)>,
+    logs: Option<Logs>,
 }
 
 /// Answers until it is dropped.
@@ -87,6 +92,7 @@ impl Config {
             listener,
             local_address,
             also: Vec::new(),
+            logs: None,
         })
     }
 }
@@ -115,6 +121,12 @@ impl Bound {
         self
     }
 
+    /// Lets operators change how much these logs say; without them `/log-level` is not implemented.
+    #[must_use]
+    pub fn with_logs(self, logs: Option<Logs>) -> Self {
+        Self { logs, ..self }
+    }
+
     /// Starts to answer.
     #[must_use]
     pub fn serve(self, readiness: Readiness, telemetry: Telemetry, version: Version) -> Running {
@@ -123,6 +135,7 @@ impl Bound {
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
+            .route("/log-level", log_level::route(self.logs))
             .route("/version", get(show_version))
             .with_state(Ops {
                 readiness,

@@ -95,8 +95,8 @@ pub(super) const PART: Part = Part {
             .instead("//! The mesh side of the manifests: what each component changes.\n"),
         Cut::lines(MESH, "mod envoy;\nmod faults;\n"),
         Cut::block(MESH, "mod replica;", "mod world;"),
-        Cut::block(GOLDEN, "const COMPONENTS: [(&str, &str); 8] = [", "(\"fault-injection\", \"istio\"),")
-            .instead("const COMPONENTS: [(&str, &str); 4] = [\n"),
+        Cut::block(GOLDEN, "const COMPONENTS: [(&str, &str); 9] = [", "(\"fault-injection\", \"istio\"),")
+            .instead("const COMPONENTS: [(&str, &str); 5] = [\n"),
         Cut::lines(GOLDEN, "    (\"mirror\", \"istio\"),"),
         Cut::lines(GOLDEN, "    (\"multicluster-mesh\", \"istio\"),"),
         Cut::block(GOLDEN, "\n#[test]\nfn the_mesh_lets_the_client_call_every_method", "\n}\n"),

@@ -9,7 +9,7 @@ use service_runtime::health::Reporter;
 use service_runtime::methods::Method;
 use service_runtime::ops::{self, Running, Version};
 use service_runtime::readiness::{self, Readiness};
-use service_runtime::telemetry::{Service, Telemetry};
+use service_runtime::telemetry::{Config as TelemetryConfig, Service, Telemetry};
 
 use crate::dns::Dns;
 use crate::program::{Ended, run};
@@ -42,7 +42,7 @@ impl Replica {
             name: service.name,
             version: service.version,
         };
-        let telemetry = Telemetry::start(&service).unwrap();
+        let telemetry = Telemetry::start(&TelemetryConfig::default(), &service).unwrap();
         Self {
             ops: bound.local_address(),
             _running: bound

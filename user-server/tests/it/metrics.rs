@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::running::{Running, creation, settings, soon};
 
-async fn scrape(ops: SocketAddr) -> String {
+pub(crate) async fn scrape(ops: SocketAddr) -> String {
     let mut stream = TcpStream::connect(ops).await.unwrap();
     let request = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     stream.write_all(request).await.unwrap();

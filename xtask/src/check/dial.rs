@@ -1,4 +1,9 @@
-//! Whom the programs call, by their settings: what policies have to allow and certificates to name.
+//! Whom the programs call, by their settings: what policies have to allow and certificates to name. Of
+//! programs that are not ours, only the [`collector`] calls anybody.
+
+mod collector;
+
+use service_runtime::telemetry::traces::{Config as Traces, Exporter};
 
 use super::pod::Container;
 use super::program;
@@ -35,8 +40,10 @@ pub(crate) fn of(render: &Render, container: &Container<'_>) -> Vec<Dial> {
     let mut dials = Vec::new();
     if let Some(Ok(settings)) = program::client(render, container) {
         dials.extend(target(&settings.target));
+        dials.extend(spans(&settings.telemetry.traces));
     }
     if let Some(Ok(settings)) = program::server(render, container) {
+        dials.extend(spans(&settings.telemetry.traces));
         let url = settings.store.url.expose();
         if let Some(("postgres" | "postgresql", rest)) = url.split_once("://") {
             // What the URL leaves open comes from the environment, as for every client of PostgreSQL.
@@ -51,19 +58,23 @@ pub(crate) fn of(render: &Render, container: &Container<'_>) -> Vec<Dial> {
             }));
         }
     }
-    // The OpenTelemetry SDK's own variable.
-    let collector = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT");
-    if let Some((_, rest)) = collector.and_then(|it| it.split_once("://"))
-        && let (Some(host), port) = authority(rest)
-    {
-        dials.push(Dial {
-            host,
-            port,
-            setting: "OTEL_EXPORTER_OTLP_ENDPOINT",
-            by: By::Dns,
-        });
-    }
+    dials.extend(collector::of(render, container));
     dials
+}
+
+/// Where spans are sent; `None` when there are none.
+fn spans(traces: &Traces) -> Option<Dial> {
+    if traces.exporter == Exporter::None {
+        return None;
+    }
+    let (_, rest) = traces.otlp.endpoint.split_once("://")?;
+    let (host, port) = authority(rest);
+    host.map(|host| Dial {
+        host,
+        port,
+        setting: "telemetry.traces.otlp.endpoint",
+        by: By::Dns,
+    })
 }
 
 /// The client's target; `None` when it names addresses.
@@ -122,6 +133,19 @@ mod tests {
             Some(("a.b".to_owned(), None, By::EndpointSlices))
         );
         assert_eq!(found("ipv4:10.0.0.1:1,10.0.0.2:1"), None, "no name");
+    }
+
+    #[test]
+    fn spans_are_sent_where_the_settings_say_and_only_if_there_are_any() {
+        let mut traces = Traces::default();
+        "http://collector.a.svc.:4317".clone_into(&mut traces.otlp.endpoint);
+        assert_eq!(spans(&traces), None);
+        traces.exporter = Exporter::Otlp;
+        let dial = spans(&traces).unwrap();
+        assert_eq!(
+            (dial.host.as_str(), dial.port),
+            ("collector.a.svc.", Some(4317))
+        );
     }
 
     #[test]

@@ -277,11 +277,13 @@ impl Record {
         if let Some(measured) = call.measured {
             measured.finish(code, after);
         }
+        if let Some(line) = call.line {
+            // The line belongs to the call's trace, wherever it is sent.
+            let _entered = call.span.as_ref().map(CallSpan::enter);
+            line.write(code, after);
+        }
         if let Some(span) = call.span {
             span.finish(code);
-        }
-        if let Some(line) = call.line {
-            line.write(code, after);
         }
     }
 }

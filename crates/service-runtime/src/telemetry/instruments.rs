@@ -147,14 +147,14 @@ pub const FAULTS_INJECTED: Instrument = Instrument {
     labels: &["fault"],
 };
 
-/// Spans that did not arrive.
-pub const SPANS_LOST: Instrument = Instrument {
-    name: "telemetry.spans.lost",
-    prometheus: "telemetry_spans_lost_total",
+/// Telemetry that did not arrive.
+pub const LOST: Instrument = Instrument {
+    name: "telemetry.lost",
+    prometheus: "telemetry_lost_total",
     kind: Kind::Counter,
-    unit: "{span}",
-    description: "Spans that were made and did not reach the collector, by reason",
-    labels: &["reason"],
+    unit: "{item}",
+    description: "Spans, log records and pushes of metrics that did not reach the collector, by signal and reason",
+    labels: &["signal", "reason"],
 };
 
 /// What runs.
@@ -180,7 +180,7 @@ pub const ALL: [Instrument; 13] = [
     CALLS_RUNNING,
     FAULTS_SET,
     FAULTS_INJECTED,
-    SPANS_LOST,
+    LOST,
     BUILD_INFO,
 ];
 

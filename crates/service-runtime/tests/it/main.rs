@@ -20,6 +20,7 @@ mod limits;
 mod log;
 mod metrics;
 mod ops;
+mod pushed;
 mod scrape;
 mod server;
 mod subject;

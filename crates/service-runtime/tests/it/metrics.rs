@@ -182,7 +182,7 @@ async fn every_instrument_has_its_name_its_type_and_its_description() {
     let build = "build_info{name=\"subject\",version=\"1.2.3\"} 1\n";
     assert!(text.contains(build), "{text}");
     let target = "target_info{service_instance_id=\"replica-1\",service_name=\"subject\",\
-                  service_version=\"1.2.3\"} 1\n";
+                  service_version=\"1.2.3\",telemetry_sdk_language=\"rust\",";
     assert!(text.contains(target), "{text}");
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Scraped {
 
 /// A provider for a replica that calls itself so.
 pub(crate) fn telemetry(instance: &str) -> Telemetry {
-    Telemetry::start(&service(instance)).unwrap()
+    Telemetry::start(&Config::default(), &service(instance)).unwrap()
 }
 
 pub(crate) fn service(instance: &str) -> Service {
@@ -39,7 +39,12 @@ pub(crate) fn service(instance: &str) -> Service {
 
 impl Scraped {
     pub(crate) fn start() -> Self {
-        let telemetry = telemetry("replica-1");
+        Self::pushing(&Config::default())
+    }
+
+    /// One that pushes as well, if the settings say so.
+    pub(crate) fn pushing(to: &Config) -> Self {
+        let telemetry = Telemetry::start(to, &service("replica-1")).unwrap();
         let config = readiness::Config {
             interval: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
@@ -57,6 +62,11 @@ impl Scraped {
             telemetry,
             _probes: probes,
         }
+    }
+
+    /// Pushes for the last time.
+    pub(crate) async fn flush(&self) {
+        self.telemetry.flush().await;
     }
 
     pub(crate) fn meter(&self) -> Meter {
