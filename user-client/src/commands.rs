@@ -6,6 +6,7 @@ mod config;
 mod create;
 mod delete;
 mod doctor;
+mod fault;
 mod get;
 mod import;
 mod list;
@@ -31,6 +32,7 @@ pub use self::config::Config;
 pub use self::create::Create;
 pub use self::delete::Delete;
 pub use self::doctor::Doctor;
+pub use self::fault::Fault;
 pub use self::get::Get;
 pub use self::import::Import;
 pub use self::list::List;
@@ -64,6 +66,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
         }
         Command::Man(man) => return man.run().map(|()| ExitCode::SUCCESS),
         Command::Doctor(doctor) => return doctor.run(overrides, format).await,
+        Command::Fault(fault) => return fault.run(overrides, format).await,
         Command::Resolve(resolve) => return resolve.run(overrides, format).await,
         Command::Call(call) => call,
     };

@@ -102,6 +102,9 @@ fn builder(settings: &Settings, tls: Option<Tls>) -> Result<Builder, Error> {
             without_calls: channel.keepalive_without_calls,
         }))
         .dns_interval(channel.dns_interval_min, channel.dns_interval_max);
+    if !channel.service_config.is_empty() {
+        builder = builder.service_config(&channel.service_config);
+    }
     if settings.mesh {
         builder = builder
             .policy(Policy::PickFirst { shuffle: false })

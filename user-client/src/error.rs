@@ -6,7 +6,7 @@
 //! | code | when |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | `load`: a call failed, or none was answered; `doctor`: something is wrong; any other failure without a code of its own |
+//! | 1 | `load`: a call failed, or none was answered; `doctor`: something is wrong; `fault`: a replica did not do it; any other failure without a code of its own |
 //! | 64 | the arguments, the settings or the target are wrong |
 //! | 65 | `INVALID_ARGUMENT`, `OUT_OF_RANGE`, `FAILED_PRECONDITION`; `import`: rows were malformed or refused |
 //! | 66 | `NOT_FOUND`; `batch-get`, `lookup`: some were not found; `import`: no such file |
@@ -83,6 +83,14 @@ pub enum Error {
         #[source]
         source: ResolveError,
     },
+    /// A fault that no replica would take.
+    #[error("this is no fault")]
+    Fault(#[source] service_runtime::faults::Expected),
+    /// No replica of the target has an address with an ops port.
+    #[error(
+        "no replica of {0:?} has an IP address; name the ops listeners by --ops-address HOST:PORT"
+    )]
+    NoOpsAddress(String),
     /// A manual page was asked for that there is none of.
     #[error("there is no sub-command {0:?}; `user-client --help` lists them")]
     NoSuchCommand(String),
@@ -170,6 +178,8 @@ impl Error {
             | Self::Records(_)
             | Self::Channel { .. }
             | Self::IdWithoutGet
+            | Self::Fault(_)
+            | Self::NoOpsAddress(_)
             | Self::NoSuchCommand(_)
             | Self::Open(OpenError::Format(_)) => USAGE,
             Self::Call { source, .. } | Self::ResumeRefused { source, .. } => {

@@ -20,6 +20,7 @@
 //! | [`output`] | the resource as text and as JSON |
 //! | [`sidecar`] | whether a mesh balances as well |
 //! | [`status`] | a failed call with its `google.rpc` details |
+//! | [`fault`] | trouble on purpose, by the replicas' ops listeners |
 //! | [`error`] | what can go wrong, and the exit codes |
 
 pub mod cli;
@@ -29,6 +30,7 @@ pub mod connect;
 pub mod credentials;
 pub mod doctor;
 pub mod error;
+pub mod fault;
 mod hint;
 pub mod import;
 pub mod load;

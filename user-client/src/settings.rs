@@ -78,6 +78,9 @@ pub struct ChannelSettings {
     /// A name is resolved again after its TTL, but no later than this.
     #[serde(with = "duration")]
     pub dns_interval_max: Duration,
+    /// What the owner of the service asks of its clients, as gRPC's service config in JSON: retries and
+    /// their budget, hedging, outlier detection, the policy. Empty for the channel's own defaults.
+    pub service_config: String,
 }
 
 /// The layers above the environment, from the command line.
@@ -185,6 +188,7 @@ impl Default for ChannelSettings {
             keepalive_without_calls: false,
             dns_interval_min: Duration::from_secs(1),
             dns_interval_max: Duration::from_secs(30),
+            service_config: String::new(),
         }
     }
 }

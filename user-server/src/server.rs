@@ -13,7 +13,8 @@ use service_runtime::telemetry::logs::{self, Records};
 use service_runtime::telemetry::traces::{self, Traces};
 use service_runtime::telemetry::{self, Telemetry};
 use service_runtime::tls::LoadError;
-use service_runtime::{auth, drain, ops, server, stop, web};
+use service_runtime::web;
+use service_runtime::{auth, drain, faults, ops, server, stop};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -140,10 +141,12 @@ impl Server {
                 .map_err(|error| Error::Instance(error.into()))?,
             guard: settings.auth.start(&methods).map_err(Error::Auth)?,
             limits: settings.limits.start(&methods),
+            faults: settings.faults.start(&methods),
             calls: Some(Calls::new(&meter, &methods)),
             spans: Some(Spans::new(&traces, &methods)),
         };
         layers.limits.measure(&meter);
+        layers.faults.measure(&meter);
         let store = Database::open(&settings.store)
             .await
             .map_err(Error::Store)?;
@@ -222,7 +225,8 @@ impl Server {
         if let Some(identity) = self.grpc.tls().cloned() {
             readiness.show("tls", move || identity.status().to_string());
         }
-        let ops = self.ops.serve(
+        let faults = faults::http::routes(self.layers.faults.clone(), &self.settings.instance.name);
+        let ops = self.ops.also(faults::http::PATH, faults).serve(
             readiness.clone(),
             self.telemetry.clone(),
             ops::Version {
@@ -275,6 +279,11 @@ impl Server {
             reflection = self.settings.reflection.enabled,
             "serving {SERVICE_NAME}"
         );
+        if self.settings.faults.enabled {
+            tracing::warn!(
+                "faults.enabled is true: whoever reaches the ops listener can make calls fail"
+            );
+        }
         if self.settings.store.is_in_memory() {
             tracing::warn!(
                 "the store is in memory: it is empty at the start and lost at the end; \

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
 use service_runtime::auth::{self, Guard};
+use service_runtime::faults::Faults;
 use service_runtime::layers::{Layers, identity::Identity, spans::Spans};
 use service_runtime::limits::Limits;
 use service_runtime::methods::Method;
@@ -150,6 +151,7 @@ async fn a_call_is_found_by_its_trace_sampled_or_not(log: &Log) {
             identity: Identity::new("replica-1", "1.2.3").unwrap(),
             guard: Guard::open(),
             limits: Limits::off(),
+            faults: Faults::off(),
             calls: None,
             spans: Some(Spans::new(&traces, &[])),
         };

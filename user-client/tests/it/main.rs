@@ -14,6 +14,7 @@ mod credentials;
 mod dns;
 mod doctor;
 mod failures;
+mod fault;
 mod generated;
 #[cfg(unix)]
 mod import;

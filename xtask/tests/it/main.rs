@@ -10,6 +10,7 @@
 mod certs;
 mod check;
 mod demo;
+mod faults;
 mod features;
 mod mesh;
 mod rotation;

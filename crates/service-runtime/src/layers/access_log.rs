@@ -1,5 +1,5 @@
 //! One line for every finished call: method, code (by gRPC's own name), duration, peer, caller, request
-//! id, trace; and why it was refused, which its caller is not told.
+//! id, trace; and why it was refused, or which fault on purpose it met, which its caller is not told.
 //!
 //! The target is `access`, so that `info,access=debug` shows all of them. The level follows the code:
 //! what worked is DEBUG, because a line for each of a million calls costs more than the calls; what
@@ -106,6 +106,7 @@ impl Line {
                     peer = self.peer.map(tracing::field::display),
                     caller = self.caller.caller().map(tracing::field::display),
                     refused = self.refused,
+                    fault = self.caller.fault(),
                     request_id = self.request_id.as_ref().and_then(|it| it.to_str().ok()),
                     trace_id = self.trace.map(|(trace, _)| tracing::field::display(trace)),
                     span_id = self.trace.map(|(_, span)| tracing::field::display(span)),

@@ -137,6 +137,26 @@ pub const CALLS_RUNNING: Instrument = Instrument {
     labels: &[],
 };
 
+/// Whether something goes wrong on purpose.
+pub const FAULTS_SET: Instrument = Instrument {
+    name: "faults.set",
+    prometheus: "faults_set",
+    kind: Kind::Gauge,
+    unit: "{fault}",
+    description: "Faults that are set on purpose, for one method or for all",
+    labels: &[],
+};
+
+/// What has gone wrong on purpose.
+pub const FAULTS_INJECTED: Instrument = Instrument {
+    name: "faults.injected",
+    prometheus: "faults_injected_total",
+    kind: Kind::Counter,
+    unit: "{call}",
+    description: "Calls that met a fault on purpose, by what it did to them",
+    labels: &["fault"],
+};
+
 /// Telemetry that did not arrive.
 pub const LOST: Instrument = Instrument {
     name: "telemetry.lost",
@@ -158,7 +178,7 @@ pub const BUILD_INFO: Instrument = Instrument {
 };
 
 /// All of them.
-pub const ALL: [Instrument; 12] = [
+pub const ALL: [Instrument; 14] = [
     CALL_STARTED,
     CALL_DURATION,
     CONNECTIONS_OPEN,
@@ -169,6 +189,8 @@ pub const ALL: [Instrument; 12] = [
     HANDSHAKE_FAILURES,
     LIMIT_HITS,
     CALLS_RUNNING,
+    FAULTS_SET,
+    FAULTS_INJECTED,
     LOST,
     BUILD_INFO,
 ];

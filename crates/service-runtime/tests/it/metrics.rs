@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use service_runtime::auth::Guard;
+use service_runtime::faults::Faults;
 use service_runtime::layers::metrics::Calls;
 use service_runtime::layers::spans::Spans;
 use service_runtime::layers::{Layers, identity::Identity};
@@ -27,10 +28,12 @@ pub(crate) fn start(scraped: &Scraped, limits: &limits::Config) -> (Running, Gat
         identity: Identity::new("replica-1", "1.2.3").unwrap(),
         guard: Guard::open(),
         limits: limits.start(&methods),
+        faults: Faults::off(),
         calls: Some(Calls::new(&meter, &methods)),
         spans: Some(Spans::new(&scraped.traces(), &methods)),
     };
     layers.limits.measure(&meter);
+    layers.faults.measure(&meter);
     start_in(layers, |bound| bound.measured(&meter), on_a_free_port())
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use service_runtime::auth::Guard;
+use service_runtime::faults::Faults;
 use service_runtime::layers::spans::Spans;
 use service_runtime::layers::{Layers, identity::Identity};
 use service_runtime::limits::Limits;
@@ -38,6 +39,7 @@ pub(crate) fn start(traces: &Traces) -> Running {
         identity: Identity::new("replica-1", "1.2.3").unwrap(),
         guard: Guard::open(),
         limits: Limits::off(),
+        faults: Faults::off(),
         calls: None,
         spans: Some(Spans::new(traces, &methods)),
     };
