@@ -140,10 +140,7 @@ fn serve(args: &Args) -> Result<(), Error> {
     // A program that is this server besides other things has its own logs already.
     let logs = logs::init(&settings.log).ok();
 
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::Runtime)?;
+    let runtime = settings.runtime.start().map_err(Error::Runtime)?;
     let outcome = runtime.block_on(async {
         let (stopper, requests) = stop::channel();
         stopper.listen_to_signals().map_err(Error::Stop)?;

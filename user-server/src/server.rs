@@ -9,6 +9,7 @@ use service_runtime::layers::{Layers, identity::Identity, metrics::Calls, spans:
 use service_runtime::logs::Logs;
 use service_runtime::methods::Method;
 use service_runtime::readiness::{Check, Probe, Readiness};
+use service_runtime::routes::Straight;
 use service_runtime::telemetry::logs::{self, Records};
 use service_runtime::telemetry::traces::{self, Traces};
 use service_runtime::telemetry::{self, Telemetry};
@@ -35,6 +36,9 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// call waits for a lock, and is undone by the database when the process ends.
 const CLOSE: Duration = Duration::from_secs(1);
 
+/// The service itself, on the database.
+type Service = UserServiceServer<rpc::Service<Traced<Database>>>;
+
 /// A server that has everything it needs, and answers nobody yet.
 #[derive(Debug)]
 pub struct Server {
@@ -42,6 +46,7 @@ pub struct Server {
     telemetry: Telemetry,
     traces: Traces,
     records: Records,
+    service: Service,
     routes: Routes,
     layers: Layers,
     health: Reporter,
@@ -172,10 +177,15 @@ impl Server {
             store.system(),
             traces.tracer(env!("CARGO_PKG_NAME")),
         );
-        let service = rpc::Service::new(for_calls, cache, feed);
-        let routes = routes(&settings, service, &health).map_err(Error::Reflection)?;
+        let service = settings
+            .compression
+            .apply(UserServiceServer::new(rpc::Service::new(
+                for_calls, cache, feed,
+            )))
+            .max_decoding_message_size(settings.limits.max_message_size);
+        let routes = routes(&settings, service.clone(), &health).map_err(Error::Reflection)?;
         let tls = settings.server.tls.identity().await.map_err(Error::Tls)?;
-        let grpc = settings.server.clone().bind_with(tls);
+        let grpc = settings.server.clone().bind_over(tls, &settings.runtime);
         let grpc = grpc.map_err(Error::Grpc)?.measured(&meter);
         let web = settings.web.clone().bind().map_err(Error::Web)?;
         let ops = settings.ops.clone().bind().map_err(Error::Ops)?;
@@ -185,6 +195,7 @@ impl Server {
             telemetry,
             traces,
             records,
+            service,
             routes,
             layers,
             health,
@@ -240,7 +251,8 @@ impl Server {
             let calls = self.layers.clone().around(self.routes.clone());
             web.serve(calls, closing)
         });
-        let server = self.grpc.serve(self.layers.around(self.routes));
+        let calls = Straight::to(self.service, self.routes);
+        let server = self.grpc.serve(self.layers.around(calls));
         let process = drain::Process {
             health: &self.health,
             readiness: &readiness,
@@ -312,18 +324,11 @@ pub(crate) fn methods(settings: &Settings) -> Result<Vec<Method>, prost::DecodeE
 
 fn routes(
     settings: &Settings,
-    service: rpc::Service<Traced<Database>>,
+    service: Service,
     health: &Reporter,
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let mut routes = Routes::builder();
-    routes
-        .add_service(
-            settings
-                .compression
-                .apply(UserServiceServer::new(service))
-                .max_decoding_message_size(settings.limits.max_message_size),
-        )
-        .add_service(health.service());
+    routes.add_service(service).add_service(health.service());
     if settings.reflection.enabled {
         let builder = || {
             tonic_reflection::server::Builder::configure()

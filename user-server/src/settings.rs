@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use service_runtime::settings::{Loader, Violations};
 use service_runtime::tls::server::Mode;
 use service_runtime::web;
-use service_runtime::{auth, drain, faults, limits, logs, ops, readiness, server, telemetry};
+use service_runtime::{
+    auth, drain, faults, limits, logs, ops, readiness, runtime, server, telemetry,
+};
 
 use crate::compression::Compression;
 use crate::server::VERSION;
@@ -19,6 +21,8 @@ pub const PREFIX: &str = "USER_SERVER";
 pub struct Settings {
     /// Who this replica is.
     pub instance: Instance,
+    /// How threads share the work.
+    pub runtime: runtime::Config,
     /// The gRPC listener and its connections.
     pub server: server::Config,
     /// `"off"`, `"gzip"`, `"zstd"` or `"any"`.
@@ -85,6 +89,7 @@ pub fn loader() -> Loader {
 impl service_runtime::settings::Settings for Settings {
     fn validate(&self, violations: &mut Violations) {
         violations.section("instance", |it| self.instance.validate(it));
+        violations.section("runtime", |it| self.runtime.validate(it));
         violations.section("server", |it| self.server.validate(it));
         violations.section("web", |it| self.web.validate(it));
         let mtls = self.server.tls.mode == Mode::Mtls;

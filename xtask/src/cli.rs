@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::demo::Options;
-use crate::{certs, check, demo, e2e, replica};
+use crate::{bench, certs, check, demo, e2e, replica};
 
 /// The developer's commands.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Measure the server and the channel beside those of others.
+    Bench(bench::Options),
     /// Make a certificate authority and certificates for development.
     Certs(certs::Options),
     /// Check the manifests and the structure of the code, without a cluster.
@@ -52,6 +54,7 @@ impl Command {
     /// Does what was asked for.
     pub(crate) fn run(self) -> ExitCode {
         match self {
+            Self::Bench(options) => bench::run(&options),
             Self::Certs(options) => certs::run(&options),
             Self::Check(options) => check::run(&options),
             Self::Demo(options) => demo::run(&options),

@@ -1,5 +1,6 @@
 //! The developer's commands: `cargo demo` and `cargo xtask …`.
 
+mod bench;
 mod certs;
 mod check;
 mod cli;

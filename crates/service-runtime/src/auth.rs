@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::{HeaderMap, header, request};
+use http::{HeaderMap, Request, header};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -275,7 +275,7 @@ impl Guard {
         Self(None)
     }
 
-    fn check(&self, call: &request::Parts) -> Verdict {
+    fn check<B>(&self, call: &Request<B>) -> Verdict {
         match &self.0 {
             Some(inner) => inner.check(call),
             None => Verdict::Open,
@@ -311,12 +311,12 @@ fn scheme<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
 // === impl Inner ===
 
 impl Inner {
-    fn check(&self, call: &request::Parts) -> Verdict {
-        if is_open(call.uri.path(), self.open_reflection) {
+    fn check<B>(&self, call: &Request<B>) -> Verdict {
+        if is_open(call.uri().path(), self.open_reflection) {
             return Verdict::Open;
         }
         // RFC 9110, section 5.3: it is no list. Of two, whoever is in between may have read the other.
-        if call.headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
+        if call.headers().get_all(header::AUTHORIZATION).iter().count() > 1 {
             let cause = "more than one header authorization";
             return Verdict::Refused(None, Refusal::Invalid(cause));
         }
@@ -342,11 +342,11 @@ impl fmt::Debug for Inner {
 // === impl Authenticator ===
 
 impl Authenticator {
-    fn check(&self, call: &request::Parts, now: Timestamp) -> Checked {
+    fn check<B>(&self, call: &Request<B>, now: Timestamp) -> Checked {
         match self {
-            Self::Jwt(jwt) => jwt.check(&call.headers, now),
-            Self::Basic(basic) => basic.check(&call.headers, now),
-            Self::Mtls => match call.extensions.get::<Arc<Peer>>() {
+            Self::Jwt(jwt) => jwt.check(call.headers(), now),
+            Self::Basic(basic) => basic.check(call.headers(), now),
+            Self::Mtls => match call.extensions().get::<Arc<Peer>>() {
                 Some(peer) if peer.spiffe_id.is_some() || !peer.dns_names.is_empty() => {
                     Checked::Known(Principal::Mtls(peer.clone()).into())
                 }

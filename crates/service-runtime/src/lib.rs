@@ -15,6 +15,8 @@
 //! | [`methods`] | what is served, as its descriptors tell |
 //! | [`tls`] | identities from files that are replaced while the process runs |
 //! | [`layers`] | what happens to every call, in one fixed order |
+//! | [`runtime`] | how the threads of the process share the work |
+//! | [`routes`] | the way of a call to its service |
 //! | [`ops`] | plain HTTP for probes and operators, on its own port |
 //! | [`web`] | the same routes for browsers: gRPC-Web and CORS, on its own port |
 //! | [`stop`] | who may ask the process to stop: signals, standard input, tests |
@@ -40,6 +42,8 @@ pub mod methods;
 pub mod ops;
 pub mod readiness;
 mod repeats;
+pub mod routes;
+pub mod runtime;
 pub mod server;
 pub mod settings;
 pub mod stop;

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::request;
+use http::Request;
 use opentelemetry::metrics::Meter;
 use serde::{Deserialize, Serialize};
 use tonic::{Code, Status};
@@ -268,9 +268,9 @@ impl Limits {
     }
 
     /// A place for a call, `None` where no limit applies.
-    fn admit(&self, call: &request::Parts) -> Result<Option<Place>, (Limit, Status)> {
+    fn admit<B>(&self, call: &Request<B>) -> Result<Option<Place>, (Limit, Status)> {
         match &self.0 {
-            Some(inner) => match call.uri.path().strip_prefix(HEALTH) {
+            Some(inner) => match call.uri().path().strip_prefix(HEALTH) {
                 None => Inner::admit(inner, call, false).map(Some),
                 Some("Watch") => Inner::admit(inner, call, true).map(Some),
                 Some(_) => Ok(None),
@@ -283,9 +283,9 @@ impl Limits {
 // === impl Inner ===
 
 impl Inner {
-    fn admit(
+    fn admit<B>(
         this: &Arc<Self>,
-        call: &request::Parts,
+        call: &Request<B>,
         is_watch: bool,
     ) -> Result<Place, (Limit, Status)> {
         let most = this.config.max_concurrent_calls;

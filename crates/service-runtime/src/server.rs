@@ -7,13 +7,16 @@
 //! change its certificates (docs/adr).
 
 mod accept;
+mod calls;
 mod config;
 mod connection;
+mod cores;
 mod greeting;
 mod idle;
 mod metrics;
 mod request;
 mod stall;
+mod turn;
 
 use std::convert::Infallible;
 use std::io;
@@ -24,14 +27,16 @@ use bytes::Bytes;
 use http::{Request, Response};
 use opentelemetry::metrics::Meter;
 use rustls::ServerConfig;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use tower_service::Service;
 
 pub use self::config::Config;
+use self::cores::Core;
 use self::metrics::Connections;
 pub use self::request::RequestBody;
+use crate::runtime;
 use crate::tls::handshake::Handshakes;
 use crate::tls::{self, LoadError, Reloader};
 
@@ -39,7 +44,7 @@ use crate::tls::{self, LoadError, Reloader};
 #[derive(Debug)]
 pub struct Bound {
     config: Config,
-    listener: TcpListener,
+    places: Vec<Place>,
     tls: Option<Reloader<ServerConfig>>,
     metrics: Option<tls::metrics::Metrics>,
     connections: Option<Connections>,
@@ -51,8 +56,20 @@ pub struct Bound {
 pub struct Running {
     local_address: SocketAddr,
     phase: watch::Sender<Phase>,
-    acceptor: AbortOnDropHandle<Ended>,
-    ended: Option<Ended>,
+    /// Those whose end has not been seen.
+    acceptors: Vec<AbortOnDropHandle<Ended>>,
+    /// What the others had to cut off.
+    ended: Ended,
+    /// The threads of the acceptors that have threads of their own.
+    _cores: Vec<Core>,
+}
+
+/// Where connections are accepted, and served.
+#[derive(Debug)]
+struct Place {
+    listener: TcpListener,
+    /// `None` is the runtime that everything else runs on.
+    core: Option<Core>,
 }
 
 /// How the server ended.
@@ -92,10 +109,16 @@ pub enum BindError {
     /// The port could not be had.
     #[error(transparent)]
     Address(#[from] ListenError),
+    /// The threads of the runtime shape `per-core` cannot start.
+    #[error("the threads of the runtime shape \"per-core\" cannot start")]
+    Threads(#[source] io::Error),
     /// The files of TLS cannot be used.
     #[error("the files of TLS, which the settings under tls name, cannot be used")]
     Tls(#[source] LoadError),
 }
+
+/// How many connections may wait to be accepted, as far as the kernel allows.
+const BACKLOG: u32 = 4096;
 
 /// What the accept loop is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,10 +169,43 @@ impl Config {
     /// # Errors
     /// When the address is in use, is not one of this machine's, or needs a privilege.
     pub fn bind_with(self, tls: Option<Reloader<ServerConfig>>) -> Result<Bound, BindError> {
-        let (listener, local_address) = listen(self.address)?;
+        self.bind_over(tls, &runtime::Config::default())
+    }
+
+    /// The same with threads as `runtime` says. Those of its own are started here.
+    ///
+    /// # Errors
+    /// Beside the above, when there are no threads to be had.
+    pub fn bind_over(
+        self,
+        tls: Option<Reloader<ServerConfig>>,
+        runtime: &runtime::Config,
+    ) -> Result<Bound, BindError> {
+        let mut local_address = self.address;
+        let mut places = Vec::new();
+        for number in 0..runtime.cores() {
+            let core = Core::start(number).map_err(BindError::Threads)?;
+            let entered = core.handle().enter();
+            let (listener, address) = listen_beside(local_address)?;
+            drop(entered);
+            // Port 0 is for the first one to choose.
+            local_address = address;
+            places.push(Place {
+                listener,
+                core: Some(core),
+            });
+        }
+        if places.is_empty() {
+            let (listener, address) = listen(self.address)?;
+            local_address = address;
+            places.push(Place {
+                listener,
+                core: None,
+            });
+        }
         Ok(Bound {
             config: self,
-            listener,
+            places,
             tls,
             metrics: None,
             connections: None,
@@ -166,6 +222,25 @@ pub(crate) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), L
         let listener = StdListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
+        let local_address = listener.local_addr()?;
+        Ok((listener, local_address))
+    };
+    bound().map_err(|source| ListenError { address, source })
+}
+
+/// The same, where other listeners of this process, and of this operator's other processes, may have the
+/// port as well (`SO_REUSEPORT`): the kernel spreads connections over them.
+fn listen_beside(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let bound = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        #[cfg(unix)]
+        socket.set_reuseport(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
         let local_address = listener.local_addr()?;
         Ok((listener, local_address))
     };
@@ -211,15 +286,33 @@ impl Bound {
                 None => handshakes,
             }
         });
-        let connections = self.connections;
-        let acceptor =
-            accept::Acceptor::new(self.config, self.listener, handshakes, connections, service);
-        let task = tokio::spawn(acceptor.run(phase.subscribe()));
+        let mut config = self.config;
+        // Each accepts its share.
+        config.max_connections = config.max_connections.div_ceil(self.places.len());
+        let (mut acceptors, mut cores) = (Vec::new(), Vec::new());
+        let services = std::iter::repeat_n(service, self.places.len());
+        for (Place { listener, core }, service) in self.places.into_iter().zip(services) {
+            let acceptor = accept::Acceptor::new(
+                config.clone(),
+                listener,
+                handshakes.clone(),
+                self.connections.clone(),
+                service,
+            );
+            let task = acceptor.run(phase.subscribe());
+            let task = match &core {
+                Some(core) => core.handle().spawn(task),
+                None => tokio::spawn(task),
+            };
+            acceptors.push(AbortOnDropHandle::new(task));
+            cores.extend(core);
+        }
         Running {
             local_address: self.local_address,
             phase,
-            acceptor: AbortOnDropHandle::new(task),
-            ended: None,
+            acceptors,
+            ended: Ended::default(),
+            _cores: cores,
         }
     }
 }
@@ -257,15 +350,16 @@ impl Running {
         Outcome::Aborted { calls, connections }
     }
 
-    /// The end of the accept loop, once; remembered, because a task can be joined only once.
+    /// The end of every accept loop, once; remembered, because a task can be joined only once.
     async fn end(&mut self) -> Ended {
-        if let Some(ended) = self.ended {
-            return ended;
+        while let Some(acceptor) = self.acceptors.last_mut() {
+            // The task neither panics nor is cancelled while `self` lives.
+            let Ended { calls, connections } = acceptor.await.unwrap_or_default();
+            self.acceptors.pop();
+            self.ended.calls += calls;
+            self.ended.connections += connections;
         }
-        // The task neither panics nor is cancelled while `self` lives.
-        let ended = (&mut self.acceptor).await.unwrap_or_default();
-        self.ended = Some(ended);
-        ended
+        self.ended
     }
 
     fn advance(&self, phase: Phase) {

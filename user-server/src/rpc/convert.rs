@@ -37,13 +37,14 @@ pub(super) fn change_type(kind: ChangeKind) -> v1::ChangeType {
 }
 
 fn timestamp(time: Timestamp) -> prost_types::Timestamp {
-    let seconds = time.as_nanosecond().div_euclid(1_000_000_000);
-    let nanos = time.as_nanosecond().rem_euclid(1_000_000_000);
-    prost_types::Timestamp {
-        // Both fit: jiff's range is that of the years -9999 to 9999.
-        seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
-        nanos: i32::try_from(nanos).unwrap_or(0),
-    }
+    // Both have the sign of the time; protobuf's nanoseconds count forward.
+    let (seconds, nanos) = (time.as_second(), time.subsec_nanosecond());
+    let (seconds, nanos) = if nanos < 0 {
+        (seconds - 1, nanos + 1_000_000_000)
+    } else {
+        (seconds, nanos)
+    };
+    prost_types::Timestamp { seconds, nanos }
 }
 
 #[cfg(test)]

@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::tls::peer::Peer;
 
 /// Who is calling. It is in the extensions of every request that was let in by its credentials; no
 /// header can put it there. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller(Arc<Principal>);
+#[derive(Clone)]
+pub struct Caller(Arc<Inner>);
+
+struct Inner {
+    principal: Principal,
+    /// What it displays as, once somebody has asked: limits ask on every call.
+    name: OnceLock<Arc<str>>,
+}
 
 /// How the caller proved who it is, and what was proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,13 +44,35 @@ impl Caller {
     /// What was proved.
     #[must_use]
     pub fn principal(&self) -> &Principal {
-        &self.0
+        &self.0.principal
+    }
+
+    /// What it displays as; made once.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        self.0.name.get_or_init(|| self.to_string().into())
     }
 }
 
 impl From<Principal> for Caller {
     fn from(principal: Principal) -> Self {
-        Self(Arc::new(principal))
+        Self(Arc::new(Inner {
+            principal,
+            name: OnceLock::new(),
+        }))
+    }
+}
+
+impl PartialEq for Caller {
+    fn eq(&self, other: &Self) -> bool {
+        self.principal() == other.principal()
+    }
+}
+
+impl Eq for Caller {}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Caller").field(self.principal()).finish()
     }
 }
 

@@ -1,8 +1,8 @@
 //! The layer that lets calls in. It sees the method's path and the whole request, before any message
 //! of it is read.
 //!
-//! A [`Caller`] is put into the extensions of the request, for the handler, and into those of the
-//! response, for the access log. A call whose password has to be hashed waits in a boxed future; every
+//! A [`Caller`] is put into the extensions of the request, for the handler and the access log; of a call
+//! that is refused it is in those of the response. A call whose password has to be hashed waits in a boxed future; every
 //! other one is decided at once, without an allocation.
 
 use std::future::Future;
@@ -43,7 +43,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, B, F> {
         Waiting { pending: Pending, call: Option<(S, Request<B>)> },
-        Inside { #[pin] inner: F, caller: Option<Caller> },
+        Inside { #[pin] inner: F },
         Refused { refusal: Option<(Option<Caller>, Refusal)> },
     }
 }
@@ -78,17 +78,14 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (mut parts, body) = request.into_parts();
-        hide(&mut parts.headers);
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        hide(request.headers_mut());
         // Nothing before this layer knows callers, and nothing shall seem to.
-        parts.extensions.remove::<Caller>();
-        let verdict = self.guard.check(&parts);
-        let request = Request::from_parts(parts, body);
+        request.extensions_mut().remove::<Caller>();
+        let verdict = self.guard.check(&request);
         let state = match verdict {
             Verdict::Open => State::Inside {
                 inner: self.inner.call(request),
-                caller: None,
             },
             Verdict::LetIn(caller) => enter(&self.guard, &mut self.inner, caller, request),
             Verdict::Refused(caller, refusal) => State::Refused {
@@ -126,10 +123,9 @@ where
             refusal: Some((Some(caller), refusal)),
         };
     }
-    request.extensions_mut().insert(caller.clone());
+    request.extensions_mut().insert(caller);
     State::Inside {
         inner: service.call(request),
-        caller: Some(caller),
     }
 }
 
@@ -146,11 +142,8 @@ where
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
-                StateProjection::Inside { inner, caller } => {
-                    let mut response = ready!(inner.poll(cx))?;
-                    if let Some(caller) = caller.take() {
-                        response.extensions_mut().insert(caller);
-                    }
+                StateProjection::Inside { inner } => {
+                    let response = ready!(inner.poll(cx))?;
                     return Poll::Ready(Ok(response.map(OrRefused::answered)));
                 }
                 StateProjection::Refused { refusal } => {

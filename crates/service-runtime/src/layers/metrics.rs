@@ -2,15 +2,16 @@
 //! [`CALL_STARTED`] and [`CALL_DURATION`], as gRFC A66 defines them.
 //!
 //! The methods that are served have labels of their own; all others share one, since whoever calls
-//! could invent as many as there is memory for. Labels are made once, and not for every call.
+//! could invent as many as there is memory for. Where a measurement belongs is looked up once for each
+//! method and code, and not for every call: the instruments are bound to their labels.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram, Meter};
+use opentelemetry::metrics::{BoundCounter, BoundHistogram, Counter, Histogram, Meter};
 use tonic::Code;
 
 use crate::methods::Method;
@@ -52,18 +53,19 @@ pub(crate) const CODES: [&str; 17] = [
 pub struct Calls(Arc<Inner>);
 
 struct Inner {
-    started: Counter<u64>,
     duration: Histogram<f64>,
-    /// By path: where in `labels` the method is.
+    /// By path: where in `series` the method is.
     methods: HashMap<String, usize>,
     /// Those of the methods; the first are [`OTHER`]'s.
-    labels: Vec<Labels>,
+    series: Vec<Series>,
 }
 
-/// The labels of one method.
-struct Labels {
-    started: [KeyValue; 1],
-    finished: [[KeyValue; 2]; CODES.len()],
+/// The series of one method.
+struct Series {
+    method: KeyValue,
+    started: BoundCounter<u64>,
+    /// By code. Bound with its first call: a histogram of what never happens would be shown empty.
+    finished: [OnceLock<BoundHistogram<f64>>; CODES.len()],
 }
 
 /// A call that is under way.
@@ -78,28 +80,23 @@ impl Calls {
     /// Measures calls of these methods, and all others as one.
     #[must_use]
     pub fn new(meter: &Meter, methods: &[Method]) -> Self {
-        let mut labels = vec![Labels::of(OTHER)];
+        let started = CALL_STARTED.counter(meter);
+        let mut series = vec![Series::of(OTHER, &started)];
         let mut places = HashMap::with_capacity(methods.len());
         for method in methods {
-            places.insert(method.path.clone(), labels.len());
-            labels.push(Labels::of(method.path.trim_start_matches('/')));
-        }
-        let started = CALL_STARTED.counter(meter);
-        for labels in &labels {
-            // A series that begins with its first call would hide that call from every rate.
-            started.add(0, &labels.started);
+            places.insert(method.path.clone(), series.len());
+            series.push(Series::of(method.path.trim_start_matches('/'), &started));
         }
         Self(Arc::new(Inner {
-            started,
             duration: CALL_DURATION.histogram(meter, &LATENCIES),
             methods: places,
-            labels,
+            series,
         }))
     }
 
     pub(super) fn start(&self, path: &str) -> Started {
         let method = self.0.methods.get(path).copied().unwrap_or_default();
-        self.0.started.add(1, &self.0.labels[method].started);
+        self.0.series[method].started.add(1);
         Started {
             calls: self.0.clone(),
             method,
@@ -113,16 +110,27 @@ impl fmt::Debug for Calls {
     }
 }
 
-// === impl Labels ===
+// === impl Series ===
 
-impl Labels {
-    fn of(method: &str) -> Self {
+impl Series {
+    fn of(method: &str, started: &Counter<u64>) -> Self {
         let method = KeyValue::new("grpc.method", method.to_owned());
-        let finished = CODES.map(|code| [method.clone(), KeyValue::new("grpc.status", code)]);
+        let started = started.bind(std::slice::from_ref(&method));
+        // A series that begins with its first call would hide that call from every rate.
+        started.add(0);
         Self {
-            started: [method],
-            finished,
+            method,
+            started,
+            finished: Default::default(),
         }
+    }
+
+    fn finished(&self, code: Code, duration: &Histogram<f64>) -> &BoundHistogram<f64> {
+        let code = code as usize;
+        self.finished[code].get_or_init(|| {
+            let code = KeyValue::new("grpc.status", CODES[code]);
+            duration.bind(&[self.method.clone(), code])
+        })
     }
 }
 
@@ -130,8 +138,12 @@ impl Labels {
 
 impl Started {
     pub(super) fn finish(self, code: Code, after: Duration) {
-        let labels = &self.calls.labels[self.method].finished[code as usize];
-        self.calls.duration.record(after.as_secs_f64(), labels);
+        let Inner {
+            duration, series, ..
+        } = &*self.calls;
+        series[self.method]
+            .finished(code, duration)
+            .record(after.as_secs_f64());
     }
 }
 

@@ -93,7 +93,9 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut result = ready!(this.inner.poll(cx));
-        if let (Ok(response), Some(id)) = (&mut result, this.id.take()) {
+        if let (Ok(response), Some(mut id)) = (&mut result, this.id.take()) {
+            // It never comes again: in HPACK's table it would only drive out what does (RFC 7541, 7.1.3).
+            id.set_sensitive(true);
             response.headers_mut().insert(HEADER, id);
         }
         Poll::Ready(result)

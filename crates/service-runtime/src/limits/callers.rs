@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use http::request;
+use http::Request;
 use moka::sync::Cache;
 use tonic::transport::server::TcpConnectInfo;
 
@@ -61,7 +61,7 @@ impl Callers {
     }
 
     /// A call's place among those of its caller; or the limit that is met, and when to come again.
-    pub(super) fn admit(&self, call: &request::Parts) -> Result<Option<Usage>, (Limit, Duration)> {
+    pub(super) fn admit<B>(&self, call: &Request<B>) -> Result<Option<Usage>, (Limit, Duration)> {
         if self.running.is_none() && self.rates.is_none() {
             return Ok(None);
         }
@@ -75,9 +75,9 @@ impl Callers {
     }
 
     /// The same for a health watch, which has no rate.
-    pub(super) fn admit_watch(
+    pub(super) fn admit_watch<B>(
         &self,
-        call: &request::Parts,
+        call: &Request<B>,
     ) -> Result<Option<Usage>, (Limit, Duration)> {
         place(self.watches.as_ref(), &Key::of(call))
     }
@@ -106,11 +106,11 @@ impl Rates {
 // === impl Key ===
 
 impl Key {
-    fn of(call: &request::Parts) -> Self {
-        if let Some(caller) = call.extensions.get::<Caller>() {
-            return Self::Caller(caller.to_string().into());
+    fn of<B>(call: &Request<B>) -> Self {
+        if let Some(caller) = call.extensions().get::<Caller>() {
+            return Self::Caller(caller.name().clone());
         }
-        let info = call.extensions.get::<TcpConnectInfo>();
+        let info = call.extensions().get::<TcpConnectInfo>();
         match info.and_then(TcpConnectInfo::remote_addr) {
             Some(address) => Self::Address(network(address.ip())),
             None => Self::Unknown,

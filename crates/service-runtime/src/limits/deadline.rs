@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 /// The header.
-const TIMEOUT: &str = "grpc-timeout";
+const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// At most 8 digits and a unit. A value that is malformed counts as none, as it does in tonic.
 pub(super) fn asked_for(headers: &HeaderMap) -> Option<Duration> {

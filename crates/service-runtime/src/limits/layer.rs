@@ -86,15 +86,15 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (parts, body) = request.into_parts();
-        let (place, refusal) = match self.limits.admit(&parts) {
+        let (place, refusal) = match self.limits.admit(&request) {
             Ok(place) => (place, None),
             Err(refusal) => (None, Some(refusal)),
         };
-        let clock = Clock::of(&parts, place.as_ref());
+        let clock = Clock::of(&request, place.as_ref());
         let inner = refusal.is_none().then(|| {
-            let body = Measured::new(body, self.limits.0.clone());
-            self.inner.call(Request::from_parts(parts, body))
+            let limits = self.limits.0.clone();
+            self.inner
+                .call(request.map(|body| Measured::new(body, limits)))
         });
         ResponseFuture {
             inner,
@@ -179,19 +179,18 @@ impl<B: Body> Body for ResponseBody<B> {
 
 impl Clock {
     /// The earlier one of the caller's deadline and the server's.
-    fn of(call: &http::request::Parts, place: Option<&Place>) -> Self {
-        let asked_for = deadline::asked_for(&call.headers);
-        let longest = place.and_then(|it| it.running.longest(call.uri.path()));
+    fn of<B>(call: &Request<B>, place: Option<&Place>) -> Self {
+        let asked_for = deadline::asked_for(call.headers());
+        let longest = place.and_then(|it| it.running.longest(call.uri().path()));
         let is_ours = match (asked_for, longest) {
             (Some(asked_for), Some(longest)) => longest < asked_for,
             (asked_for, _) => asked_for.is_none(),
         };
         let time = if is_ours { longest } else { asked_for };
-        let at = time.and_then(|time| Instant::now().checked_add(time));
         Self {
-            at,
+            at: time.and_then(|time| Instant::now().checked_add(time)),
             limits: place.filter(|_| is_ours).map(|it| it.running.inner.clone()),
-            sleep: at.map(sleep_until),
+            sleep: None,
         }
     }
 
@@ -201,17 +200,21 @@ impl Clock {
         Self {
             at: *this.at,
             limits: this.limits.take(),
-            // Registered with the runtime only when it is polled: for streams, but not for answers
-            // that are there at once.
-            sleep: this.at.map(sleep_until),
+            sleep: None,
         }
     }
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Status> {
-        let this = self.project();
-        match this.sleep.as_pin_mut() {
-            Some(sleep) => ready!(sleep.poll(cx)),
-            None => return Poll::Pending,
+        let mut this = self.project();
+        let Some(at) = *this.at else {
+            return Poll::Pending;
+        };
+        // Most calls are answered before anybody waits, and need no timer.
+        if this.sleep.is_none() {
+            this.sleep.set(Some(sleep_until(at)));
+        }
+        if let Some(sleep) = this.sleep.as_pin_mut() {
+            ready!(sleep.poll(cx));
         }
         let limit = Limit::Deadline;
         Poll::Ready(match this.limits {

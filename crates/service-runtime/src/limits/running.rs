@@ -4,7 +4,7 @@
 //! running calls, and no caller is forgotten, and given its share anew, while it has calls that last.
 
 use std::collections::HashMap;
-use std::collections::hash_map::{Entry, RandomState};
+use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +23,8 @@ pub(super) struct PerCaller {
 /// A call of a caller, while it runs.
 pub(super) struct Usage {
     table: Arc<PerCaller>,
+    /// Which part of the table its caller is in.
+    part: usize,
     key: Key,
 }
 
@@ -39,25 +41,34 @@ impl PerCaller {
 
     /// A call's place among those of its caller, unless it has as many as it may.
     pub(super) fn admit(this: &Arc<Self>, key: &Key) -> Option<Usage> {
-        let mut part = this.part(key);
-        let running = part.entry(key.clone()).or_default();
-        if *running >= this.most {
-            return None;
+        let place = this.place(key);
+        let mut part = this.part(place);
+        if let Some(running) = part.get_mut(key) {
+            if *running >= this.most {
+                return None;
+            }
+            *running += 1;
+        } else {
+            // There is room for one: no limit is no table.
+            part.insert(key.clone(), 1);
         }
-        *running += 1;
         drop(part);
         Some(Usage {
             table: this.clone(),
+            part: place,
             key: key.clone(),
         })
     }
 
-    /// Nothing panics while it is locked.
-    fn part(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, usize>> {
-        let part = self.hasher.hash_one(key) % (PARTS as u64);
+    fn place(&self, key: &Key) -> usize {
+        let place = self.hasher.hash_one(key) % (PARTS as u64);
         // It is one of them, whatever the hash.
-        let part = usize::try_from(part).unwrap_or_default();
-        self.parts[part]
+        usize::try_from(place).unwrap_or_default()
+    }
+
+    /// Nothing panics while it is locked.
+    fn part(&self, place: usize) -> MutexGuard<'_, HashMap<Key, usize>> {
+        self.parts[place]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,10 +78,11 @@ impl PerCaller {
 
 impl Drop for Usage {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut running) = self.table.part(&self.key).entry(self.key.clone()) {
-            *running.get_mut() -= 1;
-            if *running.get() == 0 {
-                running.remove();
+        let mut part = self.table.part(self.part);
+        if let Some(running) = part.get_mut(&self.key) {
+            *running -= 1;
+            if *running == 0 {
+                part.remove(&self.key);
             }
         }
     }

@@ -1,20 +1,17 @@
 //! What calls are admitted, as the layer asks.
 
-use http::Request;
-
 use super::*;
 use crate::auth::{Caller, Principal};
 
-fn call(path: &str, name: &str) -> request::Parts {
-    let mut parts = Request::get(path).body(()).unwrap().into_parts().0;
+fn call(path: &str, name: &str) -> Request<()> {
+    let mut call = Request::get(path).body(()).unwrap();
     let name = name.to_owned();
-    parts
-        .extensions
+    call.extensions_mut()
         .insert(Caller::from(Principal::Basic { name }));
-    parts
+    call
 }
 
-fn refusal(limits: &Limits, call: &request::Parts) -> Option<Limit> {
+fn refusal(limits: &Limits, call: &Request<()>) -> Option<Limit> {
     limits.admit(call).err().map(|(limit, _)| limit)
 }
 

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http2;
-use hyper_util::rt::TokioTimer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{Id, JoinSet};
 use tokio_util::task::TaskTracker;
 
-use super::connection::{self, Calls, Lifetime, Terms};
+use super::calls::Calls;
+use super::connection::{self, Lifetime, Terms};
+use super::turn::TurnTimer;
 use super::{Config, Ended, Phase, Serve, metrics};
 use crate::chain::Chain;
 use crate::repeats::Repeats;
@@ -42,7 +43,6 @@ pub(super) struct Acceptor<S> {
     handshakes: Option<Handshakes>,
     /// `None` counts nothing.
     measured: Option<metrics::Connections>,
-    http: http2::Builder<Calls>,
     /// The lines that peers cause who never call.
     refusals: Arc<Repeats>,
     /// The tasks that hyper spawns for the calls.
@@ -63,23 +63,12 @@ impl<S: Serve> Acceptor<S> {
         service: S,
     ) -> Self {
         let calls = TaskTracker::new();
-        let mut http = http2::Builder::new(Calls::new(calls.clone(), config.write_timeout));
-        http.timer(TokioTimer::new())
-            // gRPC has no use for `date`, and nobody pays for what is not sent.
-            .auto_date_header(false)
-            .keep_alive_interval(config.keepalive_interval)
-            .keep_alive_timeout(config.keepalive_timeout)
-            .max_concurrent_streams(config.max_concurrent_streams)
-            .initial_stream_window_size(config.initial_stream_window_size)
-            .initial_connection_window_size(config.initial_connection_window_size)
-            .max_header_list_size(config.max_header_list_size);
         Self {
             config,
             listener,
             service,
             handshakes,
             measured,
-            http,
             refusals: Arc::new(Repeats::every(REPEATED)),
             calls,
             connections: JoinSet::new(),
@@ -171,8 +160,12 @@ impl<S: Serve> Acceptor<S> {
             tracing::debug!(%peer, error = %Chain(&error), "cannot set TCP_NODELAY");
         }
         let (retire, retired) = oneshot::channel();
+        let calls = Calls::new(self.calls.clone(), self.config.write_timeout);
+        let timer = TurnTimer::new();
         let terms = Terms {
-            http: self.http.clone(),
+            http: http(&self.config, calls.clone(), timer.clone()),
+            calls,
+            timer,
             service: self.service.clone(),
             lifetime: Lifetime::new(&self.config, fastrand::f64()),
             greeting: self.config.handshake_timeout,
@@ -199,6 +192,21 @@ impl<S: Serve> Acceptor<S> {
         };
         self.retire.remove(&id);
     }
+}
+
+/// HTTP/2 as the settings say.
+fn http(config: &Config, calls: Calls, timer: TurnTimer) -> http2::Builder<Calls> {
+    let mut http = http2::Builder::new(calls);
+    http.timer(timer)
+        // gRPC has no use for `date`, and nobody pays for what is not sent.
+        .auto_date_header(false)
+        .keep_alive_interval(config.keepalive_interval)
+        .keep_alive_timeout(config.keepalive_timeout)
+        .max_concurrent_streams(config.max_concurrent_streams)
+        .initial_stream_window_size(config.initial_stream_window_size)
+        .initial_connection_window_size(config.initial_connection_window_size)
+        .max_header_list_size(config.max_header_list_size);
+    http
 }
 
 /// Whether the connection failed before it was accepted, which says nothing about the next one.

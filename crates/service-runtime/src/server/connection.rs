@@ -1,7 +1,6 @@
 //! One connection: HTTP/2 on a socket, until the peer leaves, it is too old, or the server drains.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,21 +8,21 @@ use std::time::{Duration, Instant as StdInstant};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
-use tokio_util::task::TaskTracker;
 use tonic::transport::server::TcpConnectInfo;
 use tower::util::{Oneshot, ServiceExt as _};
 
+use super::calls::{Calls, WithCalls};
 use super::greeting::{Counted, Greeting};
 use super::idle::{Activity, With};
 use super::request::RequestBody;
-use super::stall::{Call, Noted, Noting};
+use super::stall::{Noted, Noting};
+use super::turn::TurnTimer;
 use super::{Config, Serve};
 use crate::chain::Chain;
 use crate::repeats::Repeats;
@@ -35,13 +34,6 @@ use crate::tls::peer::Peer;
 pub(super) struct Lifetime {
     age: Option<Duration>,
     grace: Option<Duration>,
-}
-
-/// Runs the calls that hyper spawns, and counts them.
-#[derive(Clone, Debug)]
-pub(super) struct Calls {
-    tracker: TaskTracker,
-    write_timeout: Duration,
 }
 
 /// The service of one connection, as hyper calls it.
@@ -58,6 +50,10 @@ struct Connection<S> {
 /// What a connection is served with.
 pub(super) struct Terms<S> {
     pub(super) http: http2::Builder<Calls>,
+    /// Who runs this connection's calls.
+    pub(super) calls: Calls,
+    /// What time it is for its keepalive.
+    pub(super) timer: TurnTimer,
     pub(super) service: S,
     pub(super) lifetime: Lifetime,
     /// How long the peer may take to say something.
@@ -105,6 +101,8 @@ async fn speak<S: Serve>(
 ) {
     let Terms {
         http,
+        calls,
+        timer,
         service,
         lifetime,
         greeting,
@@ -120,7 +118,8 @@ async fn speak<S: Serve>(
         identity,
     };
     let (stream, heard) = Counted::new(stream);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(WithCalls::new(connection, calls, timer));
 
     let start = Instant::now();
     let mut old = pin!(at(lifetime.age.and_then(|age| start.checked_add(age))));
@@ -153,7 +152,7 @@ async fn speak<S: Serve>(
     };
 
     // GOAWAY, and the calls in flight go on.
-    connection.as_mut().graceful_shutdown();
+    connection.as_mut().connection().graceful_shutdown();
     let grace = lifetime.grace.filter(|_| old);
     let mut cut_off = pin!(at(grace.and_then(|grace| Instant::now().checked_add(grace))));
     tokio::select! {
@@ -224,26 +223,6 @@ impl Lifetime {
                 .map(|age| age.mul_f64(0.9 + 0.2 * chance)),
             grace: config.max_connection_age_grace,
         }
-    }
-}
-
-// === impl Calls ===
-
-impl Calls {
-    pub(super) fn new(tracker: TaskTracker, write_timeout: Duration) -> Self {
-        Self {
-            tracker,
-            write_timeout,
-        }
-    }
-}
-
-impl<F> Executor<F> for Calls
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    fn execute(&self, call: F) {
-        self.tracker.spawn(Call::new(call, self.write_timeout));
     }
 }
 

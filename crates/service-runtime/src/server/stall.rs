@@ -18,8 +18,17 @@ use tokio::task_local;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 task_local! {
-    /// Since when the call of this task waits for its peer's window; `None` while it does not.
-    static BLOCKED: Cell<Option<Instant>>;
+    /// Whether the call of this task waits for its peer's window.
+    static BLOCKED: Cell<Option<Blocked>>;
+}
+
+/// What a body has noted while it was polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blocked {
+    /// It gave something, and waits for the peer.
+    Anew,
+    /// It was asked, and has nothing to give.
+    No,
 }
 
 pin_project! {
@@ -50,9 +59,9 @@ pin_project! {
     }
 }
 
-fn note(blocked: Option<Instant>) {
-    // Outside of a call's task nobody looks.
-    let _ = BLOCKED.try_with(|it| it.set(blocked));
+fn note(blocked: Blocked) {
+    // Outside of a call nobody looks.
+    let _ = BLOCKED.try_with(|it| it.set(Some(blocked)));
 }
 
 // === impl Call ===
@@ -74,15 +83,23 @@ impl<F: Future> Future for Call<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         let inner = this.inner.as_mut();
-        let (poll, blocked) = BLOCKED.sync_scope(Cell::new(*this.blocked), || {
+        let (poll, noted) = BLOCKED.sync_scope(Cell::new(None), || {
             (inner.poll(cx), BLOCKED.with(Cell::get))
         });
-        *this.blocked = blocked;
+        // Most calls end here, and never ask for the time.
         if poll.is_ready() {
             return Poll::Ready(());
         }
+        match noted {
+            Some(Blocked::Anew) => *this.blocked = Some(Instant::now()),
+            Some(Blocked::No) => *this.blocked = None,
+            None => {}
+        }
         loop {
-            let Some(end) = blocked.and_then(|since| since.checked_add(*this.timeout)) else {
+            let Some(end) = this
+                .blocked
+                .and_then(|since| since.checked_add(*this.timeout))
+            else {
                 this.sleep.set(None);
                 return Poll::Pending;
             };
@@ -118,7 +135,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let response = ready!(self.project().inner.poll(cx))?;
         // From here on it is the peer's turn, until the body is asked.
-        note(Some(Instant::now()));
+        note(Blocked::Anew);
         Poll::Ready(Ok(response.map(|inner| Noted { inner })))
     }
 }
@@ -135,7 +152,11 @@ impl<B: Body> Body for Noted<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let frame = self.project().inner.poll_frame(cx);
         // A body that has nothing is waited for; one that gave something waits for the peer.
-        note(frame.is_ready().then(Instant::now));
+        note(if frame.is_ready() {
+            Blocked::Anew
+        } else {
+            Blocked::No
+        });
         frame
     }
 

@@ -1,0 +1,129 @@
+//! `cargo xtask bench`: what a call costs this server and this channel, beside those of others.
+//!
+//! Every row is another process that does the same: it reads a record by its id. The servers run on one
+//! core and the load on another; all rows take turns, round after round, because what a shared machine
+//! gives changes from minute to minute. What is quoted is the ratio to bare tonic of the same round.
+
+mod build;
+mod clients;
+mod error;
+mod figures;
+mod ground;
+mod load;
+mod machine;
+mod process;
+mod report;
+mod rows;
+mod servers;
+mod token;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use service_runtime::chain::Chain;
+
+pub(crate) use self::error::Error;
+
+/// What a developer may choose.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Needs Linux with two cores or more, h2load (Debian: the package nghttp2-client) and taskset; without Go
+the rows of grpc-go are left out. Everything is built with the release profile.
+
+Examples:
+  cargo xtask bench
+  cargo xtask bench --rounds 9 --only tonic,ours
+  cargo xtask bench --smoke")]
+pub(crate) struct Options {
+    /// How many rounds; the median, the least and the most are shown.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+    /// For how many seconds a row is loaded in a round.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Only the rows whose names hold one of these texts; bare tonic is always there.
+    #[arg(long, value_name = "TEXT", value_delimiter = ',')]
+    only: Vec<String>,
+    /// One short round, which proves that everything runs and says nothing of speed; keeps no results.
+    #[arg(long)]
+    smoke: bool,
+    /// Leave out the clients.
+    #[arg(long)]
+    no_clients: bool,
+}
+
+/// How much is measured.
+#[derive(Clone, Debug)]
+struct Plan {
+    rounds: u16,
+    length: Duration,
+    only: Vec<String>,
+    clients: bool,
+}
+
+/// The folder of the peers, and of the results.
+const FOLDER: &str = "bench";
+
+/// Measures, prints the tables, and keeps them.
+pub(crate) fn run(options: &Options) -> ExitCode {
+    match measure(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("error: {}", Chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(options: &Options) -> Result<(), Error> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let plan = Plan::of(options);
+    load::find()?;
+    let programs = build::all(&root)?;
+    let ground = ground::Ground::prepare(&root)?;
+    let servers = servers::compare(&programs, &ground, &plan)?;
+    let clients = if plan.clients {
+        clients::compare(&programs, &plan)?
+    } else {
+        Vec::new()
+    };
+    let report = report::Report {
+        machine: machine::describe(),
+        rounds: plan.rounds,
+        length: plan.length,
+        servers,
+        clients,
+    };
+    let text = report.to_string();
+    anstream::print!("{text}");
+    if options.smoke || !plan.only.is_empty() {
+        return Ok(());
+    }
+    let path = root.join(FOLDER).join("RESULTS.md");
+    std::fs::write(&path, text).map_err(|source| Error::File { path, source })
+}
+
+// === impl Plan ===
+
+impl Plan {
+    fn of(options: &Options) -> Self {
+        let (rounds, seconds) = if options.smoke {
+            (1, 1)
+        } else {
+            (options.rounds, options.seconds)
+        };
+        Self {
+            rounds,
+            length: Duration::from_secs(seconds),
+            only: options.only.clone(),
+            clients: !options.no_clients,
+        }
+    }
+
+    /// Whether the row of this name is wanted.
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|text| name.contains(text.as_str()))
+    }
+}
