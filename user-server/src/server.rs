@@ -149,6 +149,7 @@ impl Server {
         let store = Database::open(&settings.store)
             .await
             .map_err(Error::Store)?;
+        store.measure(&meter);
         let health = Reporter::new([SERVICE_NAME]);
         let cache = Cache::new(&settings.cache);
         let closing = CancellationToken::new();
@@ -158,6 +159,8 @@ impl Server {
             cache.clone(),
             closing.clone(),
         );
+        feed.measure(&meter, cache.freshness());
+        cache.measure(&meter);
         let background = Background {
             _following: following,
             _forgetting: retention::start(store.clone(), settings.store.retention),
@@ -217,6 +220,7 @@ impl Server {
         checks.extend(self.layers.guard.checks());
         let (readiness, probes) = Readiness::start(&self.settings.readiness, checks, &self.health);
         self.layers.guard.show(&readiness);
+        readiness.measure(&self.telemetry.meter());
         if let Some(identity) = self.grpc.tls().cloned() {
             readiness.show("tls", move || identity.status().to_string());
         }

@@ -188,6 +188,12 @@ impl Telemetry {
         self.provider.meter(env!("CARGO_PKG_NAME"))
     }
 
+    /// The same, for libraries that name their own meter.
+    #[must_use]
+    pub fn provider(&self) -> &SdkMeterProvider {
+        &self.provider
+    }
+
     /// All that was measured, in Prometheus' text format 0.0.4.
     ///
     /// # Errors

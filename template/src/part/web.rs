@@ -15,9 +15,9 @@ pub(super) const PART: Part = Part {
     cuts: &[
         Cut::lines(
             SERVER,
-            "use service_runtime::{auth, drain, ops, server, stop, web};",
+            "use service_runtime::{auth, drain, faults, ops, server, stop, web};",
         )
-        .instead("use service_runtime::{auth, drain, ops, server, stop};\n"),
+        .instead("use service_runtime::{auth, drain, faults, ops, server, stop};\n"),
         Cut::lines(SERVER, "    web: Option<web::Bound>,"),
         Cut::block(
             SERVER,
@@ -42,9 +42,9 @@ pub(super) const PART: Part = Part {
         ),
         Cut::lines(
             SETTINGS,
-            "use service_runtime::{auth, drain, limits, logs, ops, readiness, server, telemetry, web};",
+            "use service_runtime::{auth, drain, faults, limits, logs, ops, readiness, server, telemetry, web};",
         )
-        .instead("use service_runtime::{auth, drain, limits, logs, ops, readiness, server, telemetry};\n"),
+        .instead("use service_runtime::{auth, drain, faults, limits, logs, ops, readiness, server, telemetry};\n"),
         Cut::lines(
             SETTINGS,
             "    /// gRPC-Web, for browsers.\n    pub web: web::Config,\n",

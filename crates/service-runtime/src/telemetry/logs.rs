@@ -12,6 +12,7 @@ use std::sync::Arc;
 use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::DropGuard;
 
 use self::exporter::Bounded;
 use self::processor::Processor;
@@ -45,6 +46,8 @@ pub struct Records {
     /// `None` where none are sent.
     provider: Option<SdkLoggerProvider>,
     flush: Flush,
+    /// A start that failed waits for no collector.
+    _over: DropGuard,
 }
 
 /// No log records can be sent.
@@ -106,7 +109,11 @@ impl Records {
                 is_first.then_some(provider)
             }
         };
-        Ok(Self { provider, flush })
+        Ok(Self {
+            provider,
+            _over: flush.over().drop_guard(),
+            flush,
+        })
     }
 
     /// Sends what was logged, and ends: what is logged later is lost. Takes no longer than

@@ -187,6 +187,14 @@ async fn every_instrument_has_its_name_its_type_and_its_description() {
 }
 
 #[tokio::test]
+async fn a_replica_that_wants_no_calls_any_more_says_so() {
+    let scraped = Scraped::start();
+    assert!(scraped.value("server_draining").await.abs() < f64::EPSILON);
+    scraped.readiness.drain();
+    scraped.until("server_draining", 1.0).await;
+}
+
+#[tokio::test]
 async fn servers_of_one_process_are_measured_apart() {
     let (one, two) = (Scraped::start(), Scraped::start());
     let config = limits::Config::default();

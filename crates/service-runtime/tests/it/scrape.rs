@@ -18,6 +18,7 @@ use crate::subject::soon;
 pub(crate) struct Scraped {
     telemetry: Telemetry,
     address: SocketAddr,
+    pub(crate) readiness: Readiness,
     _ops: Running,
     _probes: Probes,
 }
@@ -50,6 +51,7 @@ impl Scraped {
             timeout: Duration::from_secs(1),
         };
         let (readiness, probes) = Readiness::start(&config, vec![], &Reporter::new([]));
+        readiness.measure(&telemetry.meter());
         let address = ([127, 0, 0, 1], 0).into();
         let bound = ops::Config { address }.bind().unwrap();
         let version = Version {
@@ -58,8 +60,9 @@ impl Scraped {
         };
         Self {
             address: bound.local_address(),
-            _ops: bound.serve(readiness, telemetry.clone(), version),
+            _ops: bound.serve(readiness.clone(), telemetry.clone(), version),
             telemetry,
+            readiness,
             _probes: probes,
         }
     }
