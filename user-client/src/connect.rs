@@ -48,16 +48,24 @@ pub async fn connect(settings: &Settings) -> Result<Channel, Error> {
 ///
 /// # Errors
 /// As [`connect`].
+pub async fn connect_traced(settings: &Settings, traces: &Traces) -> Result<Channel, Error> {
+    connect_observed(settings, traces, None).await
+}
+
+/// The same, and the channel is measured, if there is anything to measure it with.
+///
+/// # Errors
+/// As [`connect`].
 pub async fn connect_observed(
     settings: &Settings,
     traces: &Traces,
-    metrics: Option<&Telemetry>,
+    telemetry: Option<&Telemetry>,
 ) -> Result<Channel, Error> {
-    let builder = builder(settings, secure(&settings.tls).await?)?;
-    let mut builder = builder.text_map_propagator(traces.propagation().clone());
-    if let Some(metrics) = metrics {
-        builder = builder.meter_provider(metrics.provider());
+    let mut builder = builder(settings, secure(&settings.tls).await?)?;
+    if let Some(telemetry) = telemetry {
+        builder = builder.meter_provider(telemetry.provider());
     }
+    let builder = builder.text_map_propagator(traces.propagation().clone());
     match traces.provider() {
         Some(provider) => open(settings, builder.tracer_provider(provider)),
         None => open(settings, builder),

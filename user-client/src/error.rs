@@ -65,6 +65,12 @@ pub enum Error {
     /// Log records cannot be sent as the settings say.
     #[error("no log records can be sent; the settings under telemetry.logs say where")]
     Records(#[source] service_runtime::telemetry::logs::StartError),
+    /// Nothing can be measured.
+    #[error("nothing can be measured; the settings under telemetry.metrics say who is told")]
+    Telemetry(#[source] service_runtime::telemetry::StartError),
+    /// See the source.
+    #[error("the ops listener cannot start; --ops-address, or the setting ops.address, says where")]
+    Ops(#[source] service_runtime::server::ListenError),
     /// The target, a setting of the channel or a file of TLS is wrong.
     #[error("there can be no channel to {target:?}")]
     Channel {
@@ -179,6 +185,8 @@ impl Error {
             | Self::Channel { .. }
             | Self::IdWithoutGet
             | Self::Fault(_)
+            | Self::Telemetry(_)
+            | Self::Ops(_)
             | Self::NoOpsAddress(_)
             | Self::NoSuchCommand(_)
             | Self::Open(OpenError::Format(_)) => USAGE,

@@ -17,6 +17,7 @@
 //! | [`import`] | rows from a file, as one stream with bounded memory |
 //! | [`lookup`] | many look-ups as a pipeline |
 //! | [`watch`] | following the changes across lost streams and runs |
+//! | [`ops`] | plain HTTP for probes and Prometheus, while a command lasts |
 //! | [`output`] | the resource as text and as JSON |
 //! | [`sidecar`] | whether a mesh balances as well |
 //! | [`status`] | a failed call with its `google.rpc` details |
@@ -35,6 +36,7 @@ mod hint;
 pub mod import;
 pub mod load;
 pub mod lookup;
+pub mod ops;
 pub mod output;
 pub mod settings;
 pub mod sidecar;

@@ -101,7 +101,7 @@ pub(super) const PART: Part = Part {
         Cut::lines(GOLDEN, "    (\"multicluster-mesh\", \"istio\"),"),
         Cut::block(GOLDEN, "\n#[test]\nfn the_mesh_lets_the_client_call_every_method", "\n}\n"),
         Cut::block("xtask/Cargo.toml", "[dev-dependencies]\nfutures-util.workspace = true", "tonic-prost.workspace = true")
-            .instead("[dev-dependencies]\nservice-runtime.workspace = true\nsimilar.workspace = true\n"),
+            .instead("[dev-dependencies]\npromql-parser.workspace = true\nservice-runtime.workspace = true\nsimilar.workspace = true\n"),
         Cut::lines("Cargo.lock", " \"futures-util\",\n").within("name = \"xtask\""),
         Cut::lines("Cargo.lock", " \"tokio-stream\",\n").within("name = \"xtask\""),
         Cut::lines("Cargo.lock", " \"tonic-prost\",\n").within("name = \"xtask\""),

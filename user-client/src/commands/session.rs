@@ -32,10 +32,10 @@ impl Session {
     pub(super) async fn open(
         settings: Settings,
         traces: &Traces,
-        metrics: Option<&Telemetry>,
+        telemetry: Option<&Telemetry>,
         format: Format,
     ) -> Result<Self, Error> {
-        let channel = connect_observed(&settings, traces, metrics).await;
+        let channel = connect_observed(&settings, traces, telemetry).await;
         let channel = channel.map_err(|source| Error::Channel {
             target: settings.target.clone(),
             source,

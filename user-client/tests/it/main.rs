@@ -21,6 +21,7 @@ mod import;
 mod load;
 mod lookup;
 mod mesh;
+mod ops;
 mod program;
 mod replica;
 mod resolve;

@@ -15,11 +15,11 @@ use user_client::settings::Settings;
 use user_server::Server;
 
 /// The bound of every wait: far more than anything here needs.
-const SOON: Duration = Duration::from_mins(1);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 
 /// A replica that runs in this process.
-struct Replica {
-    grpc: SocketAddr,
+pub(crate) struct Replica {
+    pub(crate) grpc: SocketAddr,
     ops: SocketAddr,
     _stopper: Stopper,
     _task: tokio_util::task::AbortOnDropHandle<service_runtime::drain::Outcome>,
@@ -29,12 +29,20 @@ struct Replica {
 
 impl Replica {
     async fn start(name: &str) -> Self {
+        Self::start_with(name, |_| {}).await
+    }
+
+    pub(crate) async fn start_with(
+        name: &str,
+        change: impl FnOnce(&mut user_server::settings::Settings),
+    ) -> Self {
         let mut settings = user_server::settings::Settings::default();
         settings.server.address = ([127, 0, 0, 1], 0).into();
         settings.ops.address = ([127, 0, 0, 1], 0).into();
         name.clone_into(&mut settings.instance.name);
         settings.store.url = CredentialUrl::parse("sqlite::memory:").unwrap();
         settings.faults.enabled = true;
+        change(&mut settings);
         let server = Server::build(settings).await.unwrap();
         let (stopper, stop) = stop::channel();
         Self {
@@ -45,7 +53,7 @@ impl Replica {
         }
     }
 
-    async fn ask(&self, method: &str, path: &str, body: &str) -> String {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(self.ops).await.unwrap();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
@@ -99,7 +107,7 @@ async fn channel(replicas: &[Replica; 3], service_config: &str) -> Channel {
     channel
 }
 
-async fn until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
     let holding = async {
         while !holds() {
             tokio::task::yield_now().await;
@@ -109,7 +117,7 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
     held.unwrap_or_else(|_| panic!("{what} must come"));
 }
 
-async fn calls(channel: &Channel, number: u64) -> Report {
+pub(crate) async fn calls(channel: &Channel, number: u64) -> Report {
     let plan = Plan {
         // One: a retry then goes to the next replica in the rotation, and none comes between.
         workers: NonZeroUsize::MIN,

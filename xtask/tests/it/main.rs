@@ -13,6 +13,7 @@ mod demo;
 mod faults;
 mod features;
 mod mesh;
+mod queries;
 mod rotation;
 // template:only
 mod template;
