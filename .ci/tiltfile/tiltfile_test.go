@@ -3,6 +3,7 @@ package tiltfile
 import (
 	"fmt"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -79,7 +80,7 @@ func TestEveryImageThatIsBuiltIsRunByAWorkload(t *testing.T) {
 		var run []string
 		for _, object := range objects {
 			for _, container := range object.Spec.Template.Spec.Containers {
-				run = append(run, strings.Split(container.Image, ":")[0])
+				run = append(run, container.Image[:strings.LastIndex(container.Image, ":")])
 			}
 		}
 		for _, image := range it.Of("docker_build") {
@@ -133,7 +134,7 @@ func TestEveryResourceThatIsConfiguredExists(t *testing.T) {
 func TestProgramsAreCompiledBeforeTheirImagesAreMade(t *testing.T) {
 	it := evaluate(t, map[string]string{"build": "host"})
 	for _, image := range it.Of("docker_build") {
-		if !waitsFor(resourcesOf(it), image.Text("ref"), "compile") {
+		if !waitsFor(resourcesOf(it), path.Base(image.Text("ref")), "compile") {
 			t.Errorf("%s must wait for compile", image.Text("ref"))
 		}
 	}
@@ -152,7 +153,7 @@ func TestDockerCompilesWhereCargoMakesNoProgramsForLinux(t *testing.T) {
 		t.Error("cargo of a Mac must not be asked for a program that runs in a container")
 	}
 	for _, image := range it.Of("docker_build") {
-		if image.Text("dockerfile_contents") != "" || image.Text("target") != image.Text("ref") {
+		if image.Text("dockerfile_contents") != "" || image.Text("target") != path.Base(image.Text("ref")) {
 			t.Errorf("%s must be built by the Dockerfile's target of that name", image.Text("ref"))
 		}
 	}

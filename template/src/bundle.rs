@@ -6,7 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::form::{ARTICLE, CAPITAL_ARTICLE, Form, HOLDER, SECTION, SECTION_END, SECTION_TEXT};
+use crate::form::{
+    ARTICLE, CAPITAL_ARTICLE, Form, HOLDER, REPOSITORY, SECTION, SECTION_END, SECTION_TEXT,
+};
 use crate::part::{self, PARTS};
 use crate::plan::Plan;
 use crate::refusal::{KEYWORDS, LONGEST, TAKEN};
@@ -105,7 +107,7 @@ fn script(plan: &Plan) -> String {
 fn tokens() -> impl Iterator<Item = char> {
     Form::all()
         .map(Form::token)
-        .chain([ARTICLE, CAPITAL_ARTICLE, HOLDER])
+        .chain([ARTICLE, CAPITAL_ARTICLE, HOLDER, REPOSITORY])
 }
 
 fn list(script: &mut String, name: &str, items: impl Iterator<Item = String>) {

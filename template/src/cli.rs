@@ -46,7 +46,8 @@ impl Cli {
     /// When they are none of the usages that the help shows, or the name cannot work.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, Error> {
         let mut words = Vec::new();
-        let (mut plural, mut without, mut holder) = (None, None, String::new());
+        let (mut plural, mut without) = (None, None);
+        let (mut holder, mut repository) = (String::new(), String::new());
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             let (flag, inline) = match argument.split_once('=') {
@@ -69,6 +70,7 @@ impl Cli {
                 "--plural" => plural = Some(value()?),
                 "--without" => without = Some(value()?),
                 "--licence-holder" => holder = value()?,
+                "--image-repository" => repository = value()?,
                 "--bundle" | "--check" | "--leftovers" => words.push(flag),
                 _ if flag.starts_with('-') => {
                     return Err(Error::Usage(format!("there is no option {flag}")));
@@ -99,8 +101,8 @@ impl Cli {
                     ))
                 })?;
                 let names = Names::new(name, plural.as_deref())
-                    .map_err(Error::Name)?
-                    .held_by(&holder);
+                    .and_then(|it| it.held_by(&holder).pushed_to(&repository))
+                    .map_err(Error::Name)?;
                 Task::Rename { names, left_out }
             }
         };
@@ -117,13 +119,14 @@ pub(crate) fn help() -> String {
         "Gives the entity of this repository another name.
 
 Usage:
-  rename FOLDER NAME [--plural NAMES] [--without PART,…] [--licence-holder WHO]
+  rename FOLDER NAME [--plural NAMES] [--without PART,…] [--licence-holder WHO] [--image-repository WHERE]
   rename FOLDER --bundle      write template/bundle.rhai, from which cargo-generate renames
   rename FOLDER --check       exit with 1 if that file does not say what the sources say
   rename FOLDER --leftovers   show what is left of the first name; exit with 1 if something is
 
 FOLDER is the root of the repository; commit first, since renaming rewrites it. NAME is the entity in the
-singular, in kebab case: order, line-item. Afterwards run `cargo fmt`.
+singular, in kebab case: order, line-item. WHERE is what images are pushed to, such as ghcr.io/example.
+Afterwards run `cargo fmt`.
 
 Parts that can be left out:
 ",
@@ -163,6 +166,7 @@ mod tests {
             (". order --with=x", "there is no option --with"),
             (". order --without=x", "expected some of istio,"),
             (". type", "keyword"),
+            (". order --image-repository=https://x", "ghcr.io/example"),
         ] {
             let error = parse(line)
                 .err()

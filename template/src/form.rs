@@ -50,6 +50,9 @@ pub(crate) const SECTION_END: char = '\u{e022}';
 /// Who holds the copyright.
 pub(crate) const HOLDER: char = '\u{e030}';
 
+/// Where images are pushed to, with a slash; nothing where that is not known.
+pub(crate) const REPOSITORY: char = '\u{e031}';
+
 // === impl Shape ===
 
 impl Shape {
@@ -110,6 +113,7 @@ mod tests {
             SECTION_TEXT,
             SECTION_END,
             HOLDER,
+            REPOSITORY,
         ]);
         let count = tokens.len();
         tokens.sort_unstable();

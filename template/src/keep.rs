@@ -35,8 +35,9 @@ pub(crate) fn is_other_term(word: &str, place: &Place<'_>) -> bool {
 
 /// A text without what is no trace of the entity: the terms above, and the words that contain it.
 pub(crate) fn without_terms(text: &str) -> String {
-    const WORDS: [&str; 6] = [
+    const WORDS: [&str; 7] = [
         "superuser",
+        "tklauser",
         "username",
         "githubusercontent",
         "userinfo",

@@ -5,6 +5,7 @@
 //! | `form.rs` | the forms of a name, and the character that stands for each |
 //! | `names.rs` | a name in all of its forms; plurals, articles |
 //! | `refusal.rs` | names that cannot work, and why |
+//! | `repository.rs` | where images are pushed to, and where they are named |
 //! | `words.rs` | finds the name in a text; `place.rs`: what is around it; `keep.rs`: terms that stay |
 //! | `part.rs`, `part/` | what may be left out; `cut.rs`: its lines in other files; `section.rs`: how they are kept apart |
 //! | `plan.rs` | all that changes, from the files of `tree.rs` |
@@ -23,6 +24,7 @@ mod part;
 mod place;
 mod plan;
 mod refusal;
+mod repository;
 mod section;
 mod tree;
 mod words;

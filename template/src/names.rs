@@ -1,14 +1,17 @@
 //! A name in all of its forms.
 
-use crate::form::{ARTICLE, CAPITAL_ARTICLE, Form, HOLDER, Shape};
+use crate::form::{ARTICLE, CAPITAL_ARTICLE, Form, HOLDER, REPOSITORY, Shape};
 use crate::refusal::{self, Refusal};
+use crate::repository;
 
-/// What the service is about, and who holds the copyright: all that a text is rendered with.
+/// What the service is about, who holds the copyright, and where images are pushed to: all that a text is
+/// rendered with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Names {
     singular: String,
     plural: String,
     holder: String,
+    repository: String,
 }
 
 // === impl Names ===
@@ -26,6 +29,7 @@ impl Names {
             singular: singular.to_owned(),
             plural,
             holder: String::new(),
+            repository: String::new(),
         })
     }
 
@@ -33,6 +37,16 @@ impl Names {
     pub(crate) fn held_by(mut self, holder: &str) -> Self {
         holder.trim().clone_into(&mut self.holder);
         self
+    }
+
+    /// Writes where images are pushed to before their names.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot stand there.
+    pub(crate) fn pushed_to(mut self, repository: &str) -> Result<Self, Refusal> {
+        self.repository = repository::prefix(repository)?;
+        Ok(self)
     }
 
     /// The name in one form.
@@ -63,6 +77,7 @@ impl Names {
         replacements.push((ARTICLE, article.to_owned()));
         replacements.push((CAPITAL_ARTICLE, capital.to_owned()));
         replacements.push((HOLDER, self.holder_line()));
+        replacements.push((REPOSITORY, self.repository.clone()));
         replacements
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::Error;
 use crate::form::{self, HOLDER};
-use crate::{cut, part, section, tree, words};
+use crate::{cut, part, repository, section, tree, words};
 
 /// What is written, moved and removed; names and sections are still characters in it.
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ impl Plan {
                 return Err(Error::Reserved(source.to_owned()));
             }
             let folded = section::folded(&path, &cut::opened(&path, &text)?)?;
-            let mut changed = words::tokenized(&path, &folded);
+            let mut changed = words::tokenized(&path, &repository::marked(&folded));
             if path == "LICENSE" {
                 changed = changed.replace("[yyyy] [name of copyright owner]", &HOLDER.to_string());
             }

@@ -120,11 +120,18 @@ const PRELUDE: &str = "Rust's standard library has a type of that name in every 
 const FIELD: &str = "a message of the contract has a field of that name beside the entity";
 const CODE: &str = "the code has a type of that name beside the entity's own";
 
-/// Why a name was refused. Its text ends with an example that works.
+/// Why an answer was refused. Its text ends with an example that works.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    name: String,
-    reason: String,
+pub(crate) enum Refusal {
+    /// A name that cannot be the entity's.
+    Name {
+        /// Which.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// Images cannot be pushed there.
+    Repository(String),
 }
 
 /// Looks at a singular and its plural.
@@ -136,11 +143,11 @@ pub(crate) fn examine(singular: &str, plural: &str) -> Result<(), Refusal> {
     if plural == singular {
         let reason =
             "its plural is the same word, and the code needs to tell one from several".to_owned();
-        return Err(Refusal::new(singular, reason));
+        return Err(Refusal::name(singular, reason));
     }
     for name in [singular, plural] {
         if let Some(reason) = reason(name) {
-            return Err(Refusal::new(name, reason));
+            return Err(Refusal::name(name, reason));
         }
     }
     Ok(())
@@ -218,8 +225,8 @@ fn split(camel: &str) -> String {
 // === impl Refusal ===
 
 impl Refusal {
-    fn new(name: &str, reason: String) -> Self {
-        Self {
+    fn name(name: &str, reason: String) -> Self {
+        Self::Name {
             name: name.to_owned(),
             reason,
         }
@@ -228,11 +235,17 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, reason } = self;
-        write!(
-            formatter,
-            "`{name}` cannot be the name of the entity: {reason}. For example: order, line-item"
-        )
+        match self {
+            Self::Name { name, reason } => write!(
+                formatter,
+                "`{name}` cannot be the name of the entity: {reason}. For example: order, line-item"
+            ),
+            Self::Repository(text) => write!(
+                formatter,
+                "`{text}` is no repository for images: expected path components in lower case, the first of \
+                 which may have a port. For example: ghcr.io/example"
+            ),
+        }
     }
 }
 

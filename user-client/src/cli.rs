@@ -7,8 +7,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use service_runtime::settings::Flag;
 
 use crate::commands::{
-    BatchGet, Completions, Config, Create, Delete, Doctor, Get, Import, List, Load, Lookup, Man,
-    Resolve, Update, Watch,
+    BatchGet, Completions, Config, Create, Delete, Doctor, Fault, Get, Import, List, Load, Lookup,
+    Man, Resolve, Update, Watch,
 };
 use crate::credentials;
 use crate::output::Format;
@@ -36,6 +36,8 @@ pub enum Command {
     Resolve(Resolve),
     #[expect(missing_docs, reason = "as below: --help shows the type's own comment")]
     Doctor(Doctor),
+    #[expect(missing_docs, reason = "as below: --help shows the type's own comment")]
+    Fault(Fault),
     #[expect(missing_docs, reason = "as below: --help shows the type's own comment")]
     Config(Config),
     #[expect(missing_docs, reason = "as below: --help shows the type's own comment")]
@@ -167,7 +169,8 @@ Settings come from these layers, each overriding the ones before it:
 
 Exit codes:
    0  done                          1  load: a call failed; doctor: something
-                                       is wrong; any other failure
+                                       is wrong; fault: a replica refused;
+                                       any other failure
   64  wrong arguments or settings  65  INVALID_ARGUMENT, OUT_OF_RANGE,
   66  NOT_FOUND, also of some          FAILED_PRECONDITION; import: rows were
       ids or keys, or of a file        malformed or refused

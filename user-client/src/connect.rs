@@ -4,6 +4,7 @@ use grpc_channel::resolver::{Endpoint, Publisher, Resolve};
 use grpc_channel::{Builder, Keepalive, Policy, Tls};
 pub use grpc_channel::{Channel, State};
 use rustls::pki_types::InvalidDnsNameError;
+use service_runtime::telemetry::Telemetry;
 use service_runtime::telemetry::traces::Traces;
 use service_runtime::tls::{self, LoadError};
 
@@ -42,12 +43,28 @@ pub async fn connect(settings: &Settings) -> Result<Channel, Error> {
     open(settings, builder(settings, secure(&settings.tls).await?)?)
 }
 
-/// The same, and calls have spans, as far as these traces want them.
+/// The same, and calls have spans, as far as these traces want them, and are measured, if somebody is to
+/// know.
 ///
 /// # Errors
 /// As [`connect`].
 pub async fn connect_traced(settings: &Settings, traces: &Traces) -> Result<Channel, Error> {
-    let builder = builder(settings, secure(&settings.tls).await?)?;
+    connect_observed(settings, traces, None).await
+}
+
+/// The same, and the channel is measured, if there is anything to measure it with.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_observed(
+    settings: &Settings,
+    traces: &Traces,
+    telemetry: Option<&Telemetry>,
+) -> Result<Channel, Error> {
+    let mut builder = builder(settings, secure(&settings.tls).await?)?;
+    if let Some(telemetry) = telemetry {
+        builder = builder.meter_provider(telemetry.provider());
+    }
     let builder = builder.text_map_propagator(traces.propagation().clone());
     match traces.provider() {
         Some(provider) => open(settings, builder.tracer_provider(provider)),
@@ -93,6 +110,9 @@ fn builder(settings: &Settings, tls: Option<Tls>) -> Result<Builder, Error> {
             without_calls: channel.keepalive_without_calls,
         }))
         .dns_interval(channel.dns_interval_min, channel.dns_interval_max);
+    if !channel.service_config.is_empty() {
+        builder = builder.service_config(&channel.service_config);
+    }
     if settings.mesh {
         builder = builder
             .policy(Policy::PickFirst { shuffle: false })

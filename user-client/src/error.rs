@@ -6,7 +6,7 @@
 //! | code | when |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | `load`: a call failed, or none was answered; `doctor`: something is wrong; any other failure without a code of its own |
+//! | 1 | `load`: a call failed, or none was answered; `doctor`: something is wrong; `fault`: a replica did not do it; any other failure without a code of its own |
 //! | 64 | the arguments, the settings or the target are wrong |
 //! | 65 | `INVALID_ARGUMENT`, `OUT_OF_RANGE`, `FAILED_PRECONDITION`; `import`: rows were malformed or refused |
 //! | 66 | `NOT_FOUND`; `batch-get`, `lookup`: some were not found; `import`: no such file |
@@ -59,6 +59,18 @@ pub enum Error {
     /// Spans cannot be sent as the settings say.
     #[error("no spans can be sent; the settings under telemetry.traces say where")]
     Traces(#[source] service_runtime::telemetry::traces::StartError),
+    /// Metrics cannot be pushed as the settings say.
+    #[error("no metrics can be pushed; the settings under telemetry.metrics say where")]
+    Metrics(#[source] service_runtime::telemetry::StartError),
+    /// Log records cannot be sent as the settings say.
+    #[error("no log records can be sent; the settings under telemetry.logs say where")]
+    Records(#[source] service_runtime::telemetry::logs::StartError),
+    /// Nothing can be measured.
+    #[error("nothing can be measured; the settings under telemetry.metrics say who is told")]
+    Telemetry(#[source] service_runtime::telemetry::StartError),
+    /// See the source.
+    #[error("the ops listener cannot start; --ops-address, or the setting ops.address, says where")]
+    Ops(#[source] service_runtime::server::ListenError),
     /// The target, a setting of the channel or a file of TLS is wrong.
     #[error("there can be no channel to {target:?}")]
     Channel {
@@ -77,6 +89,14 @@ pub enum Error {
         #[source]
         source: ResolveError,
     },
+    /// A fault that no replica would take.
+    #[error("this is no fault")]
+    Fault(#[source] service_runtime::faults::Expected),
+    /// No replica of the target has an address with an ops port.
+    #[error(
+        "no replica of {0:?} has an IP address; name the ops listeners by --ops-address HOST:PORT"
+    )]
+    NoOpsAddress(String),
     /// A manual page was asked for that there is none of.
     #[error("there is no sub-command {0:?}; `user-client --help` lists them")]
     NoSuchCommand(String),
@@ -160,8 +180,14 @@ impl Error {
         match self {
             Self::Settings(_)
             | Self::Traces(_)
+            | Self::Metrics(_)
+            | Self::Records(_)
             | Self::Channel { .. }
             | Self::IdWithoutGet
+            | Self::Fault(_)
+            | Self::Telemetry(_)
+            | Self::Ops(_)
+            | Self::NoOpsAddress(_)
             | Self::NoSuchCommand(_)
             | Self::Open(OpenError::Format(_)) => USAGE,
             Self::Call { source, .. } | Self::ResumeRefused { source, .. } => {

@@ -17,9 +17,11 @@
 //! | [`import`] | rows from a file, as one stream with bounded memory |
 //! | [`lookup`] | many look-ups as a pipeline |
 //! | [`watch`] | following the changes across lost streams and runs |
+//! | [`ops`] | plain HTTP for probes and Prometheus, while a command lasts |
 //! | [`output`] | the resource as text and as JSON |
 //! | [`sidecar`] | whether a mesh balances as well |
 //! | [`status`] | a failed call with its `google.rpc` details |
+//! | [`fault`] | trouble on purpose, by the replicas' ops listeners |
 //! | [`error`] | what can go wrong, and the exit codes |
 
 pub mod cli;
@@ -29,10 +31,12 @@ pub mod connect;
 pub mod credentials;
 pub mod doctor;
 pub mod error;
+pub mod fault;
 mod hint;
 pub mod import;
 pub mod load;
 pub mod lookup;
+pub mod ops;
 pub mod output;
 pub mod settings;
 pub mod sidecar;

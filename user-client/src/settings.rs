@@ -14,6 +14,7 @@ use service_runtime::{logs, telemetry, tls};
 
 use crate::compression::Compression;
 use crate::credentials;
+use crate::ops;
 
 /// Begins the environment variables of this program.
 const PREFIX: &str = "USER_CLIENT";
@@ -50,6 +51,8 @@ pub struct Settings {
     pub tls: tls::client::Config,
     /// What every call proves its caller by.
     pub credentials: credentials::Config,
+    /// The plain HTTP listener of commands that last.
+    pub ops: ops::Config,
     /// What is logged, to standard error.
     pub log: logs::Config,
     /// What is told to collectors.
@@ -78,6 +81,9 @@ pub struct ChannelSettings {
     /// A name is resolved again after its TTL, but no later than this.
     #[serde(with = "duration")]
     pub dns_interval_max: Duration,
+    /// What the owner of the service asks of its clients, as gRPC's service config in JSON: retries and
+    /// their budget, hedging, outlier detection, the policy. Empty for the channel's own defaults.
+    pub service_config: String,
 }
 
 /// The layers above the environment, from the command line.
@@ -103,6 +109,7 @@ impl Default for Settings {
             channel: ChannelSettings::default(),
             tls: tls::client::Config::default(),
             credentials: credentials::Config::default(),
+            ops: ops::Config::default(),
             log: logs::Config {
                 // Standard error belongs to the progress, and a failed call says why by itself.
                 filter: "error,user_client::load=warn,user_client::sidecar=warn"
@@ -185,6 +192,7 @@ impl Default for ChannelSettings {
             keepalive_without_calls: false,
             dns_interval_min: Duration::from_secs(1),
             dns_interval_max: Duration::from_secs(30),
+            service_config: String::new(),
         }
     }
 }
@@ -206,6 +214,16 @@ impl Overrides {
             name: "TARGET".to_owned(),
             key: "target".to_owned(),
             value: target.into(),
+        }));
+        self
+    }
+
+    /// The same with an ops listener, if a command was given one.
+    pub(crate) fn ops_address(mut self, address: Option<String>) -> Self {
+        self.flags.extend(address.map(|address| Flag {
+            name: "--ops-address".to_owned(),
+            key: "ops.address".to_owned(),
+            value: address.into(),
         }));
         self
     }

@@ -5,11 +5,16 @@
 //! the database cannot be heard for longer, every read goes there.
 
 mod config;
+mod metrics;
 mod recent;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use moka::notification::RemovalCause;
+
+use self::metrics::{Counts, Lookup};
 use self::recent::Recent;
 use crate::domain::{Change, ChangeKind, Position, UserId};
 use crate::feed::Freshness;
@@ -30,6 +35,7 @@ struct Entries {
     /// Held while a value is put in or taken out, and never while one is read.
     recent: Mutex<Recent>,
     max_staleness: Duration,
+    counts: Counts,
 }
 
 // === impl Cache ===
@@ -39,10 +45,20 @@ impl Cache {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let entries = config.enabled.then(|| {
+            let counts = Counts::default();
+            let evictions = counts.evictions();
+            let values = moka::sync::Cache::builder()
+                .max_capacity(config.max_entries)
+                .eviction_listener(move |_, _, cause| {
+                    if cause == RemovalCause::Size {
+                        evictions.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
             Arc::new(Entries {
-                values: moka::sync::Cache::new(config.max_entries),
+                values: values.build(),
                 recent: Mutex::new(Recent::new()),
                 max_staleness: config.max_staleness,
+                counts,
             })
         });
         Self {
@@ -57,11 +73,16 @@ impl Cache {
     /// Those of the store.
     pub async fn get<S: Store>(&self, store: &S, id: UserId) -> Result<Option<Arc<Stored>>, Error> {
         let Some(entries) = self.usable() else {
+            if let Some(entries) = &self.entries {
+                entries.counts.count(Lookup::Stale);
+            }
             return Ok(store.get(id).await?.map(Arc::new));
         };
         if let Some(found) = entries.values.get(&id) {
+            entries.counts.count(Lookup::Hit);
             return Ok(Some(found));
         }
+        entries.counts.count(Lookup::Miss);
         // Noted before the store is asked: what changes from here on may not be in its answer.
         let seen = entries.recent().seen();
         let Some(found) = store.get(id).await?.map(Arc::new) else {

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use service_runtime::chain::Chain;
 use service_runtime::settings::{Error as SettingsError, Loaded};
+use service_runtime::telemetry::StartError;
 use service_runtime::{drain, logs, stop, tls};
 
 use self::args::{Args, Command, ConfigCommand};
@@ -21,6 +22,9 @@ use crate::settings::{self, Settings};
 
 /// Bad usage or configuration (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
+
+/// What SIGUSR1 shows more of: this program, what it stands on, and every call.
+const OURS: &[&str] = &["access", "service_runtime", env!("CARGO_CRATE_NAME")];
 
 /// Why the program ends without success.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,8 @@ enum Error {
     Runtime(#[source] io::Error),
     #[error("the requests to stop cannot be listened to")]
     Stop(#[source] io::Error),
+    #[error("the signals that change the logs cannot be listened to")]
+    Logs(#[source] io::Error),
     #[error("the server cannot start")]
     Start(#[source] server::Error),
     #[error("the server did not stop cleanly: {0}")]
@@ -69,9 +75,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 // A file that settings name is a part of them.
                 Error::Settings(_)
                 | Error::Files(_)
-                | Error::Start(server::Error::Auth(_) | server::Error::Traces(_)) => {
-                    ExitCode::from(USAGE)
-                }
+                | Error::Start(
+                    server::Error::Auth(_)
+                    | server::Error::Telemetry(StartError::Push(_))
+                    | server::Error::Traces(_)
+                    | server::Error::Records(_),
+                ) => ExitCode::from(USAGE),
                 _ => ExitCode::FAILURE,
             }
         }
@@ -129,7 +138,7 @@ fn load(args: &Args) -> Result<Loaded<Settings>, SettingsError> {
 fn serve(args: &Args) -> Result<(), Error> {
     let settings = load(args)?.settings;
     // A program that is this server besides other things has its own logs already.
-    let _ = logs::init(&settings.log);
+    let logs = logs::init(&settings.log).ok();
 
     let runtime = settings.runtime.start().map_err(Error::Runtime)?;
     let outcome = runtime.block_on(async {
@@ -138,7 +147,12 @@ fn serve(args: &Args) -> Result<(), Error> {
         if args.exit_with_stdin {
             stopper.listen_to_input().map_err(Error::Stop)?;
         }
-        let server = Server::build(settings).await.map_err(Error::Start)?;
+        if let Some(logs) = &logs {
+            logs.listen_to_signals(OURS).map_err(Error::Logs)?;
+        }
+        let server = Server::build_with(settings, logs)
+            .await
+            .map_err(Error::Start)?;
         Ok::<_, Error>(server.serve(requests).await)
     })?;
     // What was aborted is not waited for.

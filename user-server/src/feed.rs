@@ -7,6 +7,7 @@
 
 mod config;
 mod freshness;
+mod metrics;
 mod watch;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use self::config::Config;
 pub use self::freshness::Freshness;
+use self::metrics::{Interruptions, Reason};
 pub use self::watch::{Event, Item, Start, Watch, WatchError};
 use crate::cache::Cache;
 use crate::domain::{Change, Position};
@@ -38,6 +40,7 @@ pub struct Feed {
     position: Arc<AtomicU64>,
     closing: CancellationToken,
     heartbeat: Duration,
+    interruptions: Interruptions,
 }
 
 /// What the ring holds.
@@ -83,6 +86,7 @@ impl Feed {
             position: Arc::new(AtomicU64::new(0)),
             closing,
             heartbeat: config.heartbeat,
+            interruptions: Interruptions::default(),
         };
         let follower = Follower {
             store,
@@ -150,6 +154,7 @@ impl<S: Store> Follower<S> {
                     }
                 }
                 Err(Error::Pruned) => {
+                    self.feed.interruptions.count(Reason::Pruned);
                     // The database was away for longer than changes are kept. Watches see the gap and
                     // read from the store, which tells them.
                     tracing::warn!(
@@ -178,6 +183,7 @@ impl<S: Store> Follower<S> {
 
     async fn pause(&mut self, error: &Error) {
         if !self.failing {
+            self.feed.interruptions.count(Reason::Unavailable);
             tracing::warn!(error = %Chain(error), "changes cannot be read; trying again");
         }
         self.failing = true;

@@ -10,6 +10,7 @@
 //! | [`cache`] | keeps what is read often off the database |
 //! | [`compression`] | how messages are compressed |
 //! | [`retention`] | forgets old changes |
+//! | [`instruments`] | what the store, the feed and the cache measure |
 //! | [`rpc`] | protobuf ⇄ domain, and errors as callers see them |
 //! | [`server`] | the parts put together: build → serve |
 //!
@@ -27,6 +28,7 @@ pub mod cli;
 pub mod compression;
 pub mod domain;
 pub mod feed;
+pub mod instruments;
 pub mod retention;
 pub mod rpc;
 pub mod server;

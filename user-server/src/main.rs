@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use mimalloc::MiMalloc;
 
 /// A call allocates some thirty times, and the C library's allocator takes twice as long for it
-/// (docs/adr/0018-the-allocator.md).
+/// (docs/adr/0020-the-allocator.md).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

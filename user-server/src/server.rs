@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use service_runtime::health::{self, Reporter};
 use service_runtime::layers::{Layers, identity::Identity, metrics::Calls, spans::Spans};
+use service_runtime::logs::Logs;
 use service_runtime::methods::Method;
 use service_runtime::readiness::{Check, Probe, Readiness};
 use service_runtime::routes::Straight;
+use service_runtime::telemetry::logs::{self, Records};
 use service_runtime::telemetry::traces::{self, Traces};
 use service_runtime::telemetry::{self, Telemetry};
 use service_runtime::tls::LoadError;
-use service_runtime::{auth, drain, ops, server, stop, web};
+use service_runtime::web;
+use service_runtime::{auth, drain, faults, ops, server, stop};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -42,6 +45,7 @@ pub struct Server {
     settings: Settings,
     telemetry: Telemetry,
     traces: Traces,
+    records: Records,
     service: Service,
     routes: Routes,
     layers: Layers,
@@ -66,11 +70,14 @@ struct Background {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// See the source.
-    #[error("nothing can be measured")]
+    #[error("nothing can be measured; the settings under telemetry.metrics say who is told")]
     Telemetry(#[source] telemetry::StartError),
     /// See the source.
     #[error("no spans can be sent; the settings under telemetry.traces say where")]
     Traces(#[source] traces::StartError),
+    /// See the source.
+    #[error("no log records can be sent; the settings under telemetry.logs say where")]
+    Records(#[source] logs::StartError),
     /// See the source.
     #[error("callers cannot be told apart as the settings under auth say")]
     Auth(#[source] auth::Error),
@@ -106,34 +113,49 @@ struct StoreAnswers(Database);
 // === impl Server ===
 
 impl Server {
-    /// Opens the store, brings its tables up to date, and takes both ports. Must be called on a tokio
-    /// runtime.
+    /// Opens the store, brings its tables up to date, and takes both ports, in a program that has logs of
+    /// its own. Must be called on a tokio runtime.
     ///
     /// # Errors
     /// When one of these cannot be done.
     pub async fn build(settings: Settings) -> Result<Self, Error> {
+        Self::build_with(settings, None).await
+    }
+
+    /// The same, where the logs of the process were started for this server.
+    ///
+    /// # Errors
+    /// As [`Server::build`].
+    pub async fn build_with(settings: Settings, logs: Option<Logs>) -> Result<Self, Error> {
         let service = telemetry::Service {
             name: env!("CARGO_PKG_NAME"),
             version: VERSION,
             instance: settings.instance.name.clone(),
         };
-        let telemetry = Telemetry::start(&service).map_err(Error::Telemetry)?;
+        let telemetry = Telemetry::start(&settings.telemetry, &service);
+        let telemetry = telemetry.map_err(Error::Telemetry)?;
         let meter = telemetry.meter();
         let traces = Traces::start(&settings.telemetry, &service, Some(&meter));
         let traces = traces.map_err(Error::Traces)?;
+        let to = &settings.telemetry;
+        let records = Records::start(to, &service, Some(&meter), logs.as_ref());
+        let records = records.map_err(Error::Records)?;
         let methods = methods(&settings).map_err(Error::Descriptors)?;
         let layers = Layers {
             identity: Identity::new(&settings.instance.name, &settings.instance.version)
                 .map_err(|error| Error::Instance(error.into()))?,
             guard: settings.auth.start(&methods).map_err(Error::Auth)?,
             limits: settings.limits.start(&methods),
+            faults: settings.faults.start(&methods),
             calls: Some(Calls::new(&meter, &methods)),
             spans: Some(Spans::new(&traces, &methods)),
         };
         layers.limits.measure(&meter);
+        layers.faults.measure(&meter);
         let store = Database::open(&settings.store)
             .await
             .map_err(Error::Store)?;
+        store.measure(&meter);
         let health = Reporter::new([SERVICE_NAME]);
         let cache = Cache::new(&settings.cache);
         let closing = CancellationToken::new();
@@ -143,6 +165,8 @@ impl Server {
             cache.clone(),
             closing.clone(),
         );
+        feed.measure(&meter, cache.freshness());
+        cache.measure(&meter);
         let background = Background {
             _following: following,
             _forgetting: retention::start(store.clone(), settings.store.retention),
@@ -165,10 +189,12 @@ impl Server {
         let grpc = grpc.map_err(Error::Grpc)?.measured(&meter);
         let web = settings.web.clone().bind().map_err(Error::Web)?;
         let ops = settings.ops.clone().bind().map_err(Error::Ops)?;
+        let ops = ops.with_logs(logs);
         Ok(Self {
             settings,
             telemetry,
             traces,
+            records,
             service,
             routes,
             layers,
@@ -206,12 +232,14 @@ impl Server {
         checks.extend(self.layers.guard.checks());
         let (readiness, probes) = Readiness::start(&self.settings.readiness, checks, &self.health);
         self.layers.guard.show(&readiness);
+        readiness.measure(&self.telemetry.meter());
         if let Some(identity) = self.grpc.tls().cloned() {
             readiness.show("tls", move || identity.status().to_string());
         }
-        let ops = self.ops.serve(
+        let faults = faults::http::routes(self.layers.faults.clone(), &self.settings.instance.name);
+        let ops = self.ops.also(faults::http::PATH, faults).serve(
             readiness.clone(),
-            self.telemetry,
+            self.telemetry.clone(),
             ops::Version {
                 name: env!("CARGO_PKG_NAME"),
                 version: VERSION,
@@ -237,7 +265,8 @@ impl Server {
             if timeout(CLOSE, self.store.close()).await.is_err() {
                 tracing::warn!("the store is still busy; leaving it as it is");
             }
-            self.traces.flush().await;
+            let (traces, metrics) = (self.traces.flush(), self.telemetry.flush());
+            tokio::join!(traces, metrics, self.records.flush());
         })
         .await;
         drop((web, ops));
@@ -262,6 +291,11 @@ impl Server {
             reflection = self.settings.reflection.enabled,
             "serving {SERVICE_NAME}"
         );
+        if self.settings.faults.enabled {
+            tracing::warn!(
+                "faults.enabled is true: whoever reaches the ops listener can make calls fail"
+            );
+        }
         if self.settings.store.is_in_memory() {
             tracing::warn!(
                 "the store is in memory: it is empty at the start and lost at the end; \

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use service_runtime::settings::{Loader, Violations};
 use service_runtime::tls::server::Mode;
-use service_runtime::{auth, drain, limits, logs, ops, readiness, runtime, server, telemetry, web};
+use service_runtime::web;
+use service_runtime::{
+    auth, drain, faults, limits, logs, ops, readiness, runtime, server, telemetry,
+};
 
 use crate::compression::Compression;
 use crate::server::VERSION;
@@ -30,6 +33,8 @@ pub struct Settings {
     pub auth: auth::Config,
     /// How much is served.
     pub limits: limits::Config,
+    /// Whether operators may make things go wrong on purpose.
+    pub faults: faults::Config,
     /// Server reflection.
     pub reflection: Reflection,
     /// The database.

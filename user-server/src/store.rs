@@ -10,6 +10,7 @@
 mod config;
 mod database;
 mod error;
+mod metrics;
 pub mod postgres;
 mod sql;
 pub mod sqlite;

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Empty;
 use service_runtime::auth::Guard;
+use service_runtime::faults::Faults;
 use service_runtime::layers::spans::Spans;
 use service_runtime::layers::{Layered, Layers, identity::Identity};
 use service_runtime::limits::Limits;
@@ -107,6 +108,7 @@ fn subject(exporter: Option<Exporter>) -> Result<Subject, Box<dyn Error>> {
         identity: Identity::new("bench", "0")?,
         guard: Guard::open(),
         limits: Limits::off(),
+        faults: Faults::off(),
         calls: None,
         spans: spans.transpose()?,
     };

@@ -10,7 +10,9 @@
 //! 5. [`crate::auth::layer`]: only callers that may call the method come further;
 //! 6. [`caller`]: the log learns who they are, also when they leave before the response;
 //! 7. [`crate::limits::layer`]: no more of them than there is room for, and no longer than they may;
-//! 8. the routes.
+//! 8. [`crate::faults::layer`]: what operators want to go wrong does, in the place of the handler, so
+//!    that all of the above treats it as if it were the handler's;
+//! 9. the routes.
 //!
 //! Every future and every body is a named type: nothing is boxed on the way of a call.
 
@@ -33,11 +35,14 @@ use self::request_id::RequestId;
 use self::spans::Spans;
 use crate::auth::Guard;
 use crate::auth::layer::Guarded;
+use crate::faults::Faults;
+use crate::faults::layer::Faulted;
 use crate::limits::Limits;
 use crate::limits::layer::Limited;
 
 /// The routes in all layers.
-pub type Layered<S> = RequestId<Identified<Observed<CatchPanic<Guarded<Introduced<Limited<S>>>>>>>;
+pub type Layered<S> =
+    RequestId<Identified<Observed<CatchPanic<Guarded<Introduced<Limited<Faulted<S>>>>>>>>;
 
 /// What the layers are made with. Clones share all of it.
 #[derive(Clone, Debug)]
@@ -48,6 +53,8 @@ pub struct Layers {
     pub guard: Guard,
     /// How much they may.
     pub limits: Limits,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
     /// What is measured of the calls; `None` measures nothing.
     pub calls: Option<Calls>,
     /// What makes spans of them; `None` makes none, and hands no trace on.
@@ -62,11 +69,12 @@ pub fn around<S>(routes: S, identity: Identity) -> Layered<S> {
 
 /// The same with a guard and limits.
 pub fn guarded<S>(routes: S, identity: Identity, guard: Guard, limits: Limits) -> Layered<S> {
-    let (calls, spans) = (None, None);
+    let (faults, calls, spans) = (Faults::off(), None, None);
     let layers = Layers {
         identity,
         guard,
         limits,
+        faults,
         calls,
         spans,
     };
@@ -78,7 +86,8 @@ pub fn guarded<S>(routes: S, identity: Identity, guard: Guard, limits: Limits) -
 impl Layers {
     /// Puts the layers round the routes, in the order of the module's documentation.
     pub fn around<S>(self, routes: S) -> Layered<S> {
-        let limited = Limited::new(routes, self.limits);
+        let faulted = Faulted::new(routes, self.faults);
+        let limited = Limited::new(faulted, self.limits);
         let inner = Guarded::new(Introduced::new(limited), self.guard);
         let observed = Observed::new(CatchPanic::new(inner), self.calls, self.spans);
         RequestId::new(Identified::new(observed, self.identity))

@@ -11,6 +11,7 @@
 //! | [`server`] | HTTP/2 connections that age, drain and end: `Config → Bound → Running` |
 //! | [`auth`] | who is calling, and may they |
 //! | [`limits`] | how much one caller, and all of them, may ask for |
+//! | [`faults`] | trouble on purpose, so that one sees what it sets off |
 //! | [`methods`] | what is served, as its descriptors tell |
 //! | [`tls`] | identities from files that are replaced while the process runs |
 //! | [`layers`] | what happens to every call, in one fixed order |
@@ -22,8 +23,8 @@
 //! | [`drain`] | the order in which a process stops |
 //!
 //! The path of a call: [`server`] accepts its connection and adds the peer's address →
-//! [`layers`] give it a request id, watch it, catch its panics, and ask [`auth`] and [`limits`] → the
-//! service's own routes → back through the layers, which name the replica and write the log line.
+//! [`layers`] give it a request id, watch it, catch its panics, and ask [`auth`], [`limits`] and
+//! [`faults`] → the service's own routes → back through the layers, which name the replica and write the log line.
 //!
 //! The path of a setting: [`settings::Loader`] merges it from its layers → the `Config` of the module
 //! that it belongs to → that module, at start. Nothing reads the environment later.
@@ -31,6 +32,7 @@
 pub mod auth;
 pub mod chain;
 pub mod drain;
+pub mod faults;
 mod framing;
 pub mod health;
 pub mod layers;

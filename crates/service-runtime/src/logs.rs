@@ -1,13 +1,22 @@
-//! Structured logs on standard error. This is the only module that sets a process-wide default.
+//! Structured logs on standard error, and who may change how much is in them while the process runs.
+//! This is the only module that sets a process-wide default.
+
+mod filter;
+mod forward;
+mod signals;
 
 use std::fmt;
 use std::io::IsTerminal as _;
-use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::de::{Error as _, Unexpected};
-use serde::{Deserialize, Deserializer, Serialize};
-use tracing_subscriber::EnvFilter;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
+
+pub use self::filter::{Filter, FilterError};
+use self::forward::Forward;
 
 /// How logs are written, and which.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -32,16 +41,16 @@ pub enum Format {
     Text,
 }
 
-/// Filter directives as [`EnvFilter`] reads them: `info`, or `info,access=debug`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Filter(String);
+/// The logs of this process, which have been started. Clones change the same ones.
+#[derive(Clone)]
+pub struct Logs(Arc<Inner>);
 
-/// The text is no list of filter directives.
-#[derive(Debug, thiserror::Error)]
-#[error("expected filter directives, such as \"info\" or \"info,access=debug\"")]
-pub struct FilterError {
-    #[from]
-    source: tracing_subscriber::filter::ParseError,
+struct Inner {
+    handle: reload::Handle<EnvFilter, Registry>,
+    /// What the settings said.
+    settings: Filter,
+    in_force: Mutex<Filter>,
+    forward: Forward,
 }
 
 /// The logs could not be set up: something else in this process has done it before.
@@ -52,66 +61,92 @@ pub struct InitError {
     source: TryInitError,
 }
 
+/// The filter is still what it was.
+#[derive(Debug, thiserror::Error)]
+#[error("the logs of this process take no other filter")]
+pub struct ChangeError {
+    #[from]
+    source: reload::Error,
+}
+
 /// Starts the logs of this process.
 ///
 /// # Errors
 /// When they have been started before.
-pub fn init(config: &Config) -> Result<(), InitError> {
+pub fn init(config: &Config) -> Result<Logs, InitError> {
+    let is_terminal = std::io::stderr().is_terminal();
     let json = match config.format {
-        Format::Auto => !std::io::stderr().is_terminal(),
+        Format::Auto => !is_terminal,
         Format::Json => true,
         Format::Text => false,
     };
-    let builder = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(EnvFilter::new(&config.filter.0));
-    if json {
-        builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .finish()
-            .try_init()?;
+    let (filter, handle) = reload::Layer::new(config.filter.directives());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = if json {
+        let lines = lines.json().flatten_event(true).with_current_span(false);
+        lines.boxed()
     } else {
-        builder
-            .with_ansi(std::io::stderr().is_terminal())
-            .finish()
-            .try_init()?;
-    }
-    Ok(())
+        lines.with_ansi(is_terminal).boxed()
+    };
+    let forward = Forward::default();
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .with(forward.clone())
+        .try_init()?;
+    Ok(Logs(Arc::new(Inner {
+        handle,
+        settings: config.filter.clone(),
+        in_force: Mutex::new(config.filter.clone()),
+        forward,
+    })))
 }
 
-// === impl Filter ===
+// === impl Logs ===
 
-impl Default for Filter {
-    fn default() -> Self {
-        Self("info".to_owned())
+impl Logs {
+    /// The filter in force.
+    #[must_use]
+    pub fn filter(&self) -> Filter {
+        let filter = &self.0.in_force;
+        filter
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The filter of the settings.
+    #[must_use]
+    pub fn settings(&self) -> &Filter {
+        &self.0.settings
+    }
+
+    /// Puts another filter in force, until the next change or the end of the process.
+    ///
+    /// # Errors
+    /// When a thread panicked while it changed the filter.
+    pub fn change(&self, filter: Filter) -> Result<(), ChangeError> {
+        let in_force = &self.0.in_force;
+        let mut in_force = in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before the change, which may be that such lines are not shown.
+        tracing::info!(from = %in_force, to = %filter, "the filter of the logs changes");
+        self.0.handle.reload(filter.directives())?;
+        *in_force = filter;
+        Ok(())
+    }
+
+    /// Hands what is logged from now on to this provider as well; `false` when it goes to another one
+    /// already, as where two servers share a process.
+    pub(crate) fn forward(&self, provider: &SdkLoggerProvider) -> bool {
+        self.0.forward.to(provider)
     }
 }
 
-impl FromStr for Filter {
-    type Err = FilterError;
-
-    fn from_str(text: &str) -> Result<Self, FilterError> {
-        EnvFilter::builder().parse(text)?;
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Filter {
+impl fmt::Debug for Logs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Filter {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|_| {
-            D::Error::invalid_value(
-                Unexpected::Str(&text),
-                &"filter directives, such as \"info\" or \"info,access=debug\"",
-            )
-        })
+        let filter = self.filter();
+        f.debug_struct("Logs")
+            .field("filter", &filter)
+            .finish_non_exhaustive()
     }
 }

@@ -1,8 +1,11 @@
 //! Plain HTTP for probes and operators, on a port of its own that never leaves the cluster:
-//! `/livez`, `/readyz`, `/metrics`, `/version`.
+//! `/livez`, `/readyz`, `/metrics`, `/log-level`, `/version`, and what else a program has
+//! ([`Bound::also`]).
 //!
 //! It is apart from gRPC so that a probe needs neither HTTP/2 nor a certificate, and is answered
 //! until the last call has finished.
+
+mod log_level;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,12 +21,13 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::chain::Chain;
+use crate::logs::Logs;
 use crate::readiness::{Outcome, Readiness, State};
 use crate::server::{self, ListenError};
 use crate::telemetry::Telemetry;
 
 /// What exists, for whoever asks for something else.
-const PATHS: &str = "/livez\n/readyz\n/metrics\n/version\n";
+const PATHS: &str = "/livez\n/readyz\n/metrics\n/log-level\n/version\n";
 
 /// Where to listen.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -39,6 +43,9 @@ pub struct Config {
 pub struct Bound {
     listener: TcpListener,
     local_address: SocketAddr,
+    /// What else there is, and where.
+    also: Vec<(&'static str, Router)>,
+    logs: Option<Logs>,
 }
 
 /// Answers until it is dropped.
@@ -84,6 +91,8 @@ impl Config {
         Ok(Bound {
             listener,
             local_address,
+            also: Vec::new(),
+            logs: None,
         })
     }
 }
@@ -105,20 +114,39 @@ impl Bound {
         self.local_address
     }
 
+    /// Answers `path`, and what is below it, by these routes, too.
+    #[must_use]
+    pub fn also(mut self, path: &'static str, routes: Router) -> Self {
+        self.also.push((path, routes));
+        self
+    }
+
+    /// Lets operators change how much these logs say; without them `/log-level` is not implemented.
+    #[must_use]
+    pub fn with_logs(self, logs: Option<Logs>) -> Self {
+        Self { logs, ..self }
+    }
+
     /// Starts to answer.
     #[must_use]
     pub fn serve(self, readiness: Readiness, telemetry: Telemetry, version: Version) -> Running {
-        let routes = Router::new()
+        let mut paths = PATHS.to_owned();
+        let mut routes = Router::new()
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
+            .route("/log-level", log_level::route(self.logs))
             .route("/version", get(show_version))
-            .fallback(not_found)
             .with_state(Ops {
                 readiness,
                 telemetry,
                 version,
             });
+        for (path, more) in self.also {
+            paths = paths + path + "\n";
+            routes = routes.merge(more);
+        }
+        let routes = routes.fallback(async || (StatusCode::NOT_FOUND, paths));
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(self.listener, routes).await {
                 tracing::error!(error = %Chain(&error), "the ops listener ended");
@@ -180,10 +208,6 @@ async fn metrics(extract::State(ops): extract::State<Ops>) -> Response {
 
 async fn show_version(extract::State(ops): extract::State<Ops>) -> Json<Version> {
     Json(ops.version)
-}
-
-async fn not_found() -> (StatusCode, &'static str) {
-    (StatusCode::NOT_FOUND, PATHS)
 }
 
 fn wants_json(headers: &HeaderMap) -> bool {

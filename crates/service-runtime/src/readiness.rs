@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::metrics::Meter;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -20,6 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::chain::Chain;
 use crate::health::Reporter;
 use crate::settings::Violations;
+use crate::telemetry::instruments::DRAINING;
 
 /// How often checks are probed.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -153,6 +155,14 @@ impl Readiness {
     /// whether this replica wants calls. `describe` is asked each time, and must not block.
     pub fn show(&self, name: &'static str, describe: impl Fn() -> String + Send + Sync + 'static) {
         self.details.add(name, Box::new(describe));
+    }
+
+    /// Lets `meter` observe whether this replica drains, for as long as its provider lives.
+    pub fn measure(&self, meter: &Meter) {
+        let state = self.state.subscribe();
+        DRAINING.observe(meter, move || {
+            Some(if state.borrow().draining { 1.0 } else { 0.0 })
+        });
     }
 
     /// What is shown beside the checks, by name.

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
 use service_runtime::auth::{self, Guard};
+use service_runtime::faults::Faults;
 use service_runtime::layers::{Layers, identity::Identity, spans::Spans};
 use service_runtime::limits::Limits;
 use service_runtime::methods::Method;
@@ -111,12 +112,12 @@ async fn every_finished_call_is_one_line_at_a_level_by_code() {
         .collect();
     let (check, watch) = ("grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch");
     let expected = [
-        (check, "Ok", "DEBUG"),
-        (check, "Internal", "ERROR"),
-        (check, "Internal", "ERROR"),
-        (watch, "Ok", "DEBUG"),
-        (watch, "DataLoss", "ERROR"),
-        (watch, "Cancelled", "INFO"),
+        (check, "OK", "DEBUG"),
+        (check, "INTERNAL", "ERROR"),
+        (check, "INTERNAL", "ERROR"),
+        (watch, "OK", "DEBUG"),
+        (watch, "DATA_LOSS", "ERROR"),
+        (watch, "CANCELLED", "INFO"),
     ]
     .map(|(method, code, level)| (method.to_owned(), code.to_owned(), level.to_owned()));
     assert_eq!(seen, expected);
@@ -150,6 +151,7 @@ async fn a_call_is_found_by_its_trace_sampled_or_not(log: &Log) {
             identity: Identity::new("replica-1", "1.2.3").unwrap(),
             guard: Guard::open(),
             limits: Limits::off(),
+            faults: Faults::off(),
             calls: None,
             spans: Some(Spans::new(&traces, &[])),
         };
@@ -214,6 +216,6 @@ async fn a_caller_that_leaves_before_the_answer_is_named(log: &Log) {
 
     let calls = log.calls(before + 1).await;
     let call = calls.last().unwrap();
-    assert_eq!(call["code"], "Cancelled", "{call}");
+    assert_eq!(call["code"], "CANCELLED", "{call}");
     assert_eq!(call["caller"], "basic:reader", "{call}");
 }

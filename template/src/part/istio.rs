@@ -95,13 +95,13 @@ pub(super) const PART: Part = Part {
             .instead("//! The mesh side of the manifests: what each component changes.\n"),
         Cut::lines(MESH, "mod envoy;\nmod faults;\n"),
         Cut::block(MESH, "mod replica;", "mod world;"),
-        Cut::block(GOLDEN, "const COMPONENTS: [(&str, &str); 8] = [", "(\"fault-injection\", \"istio\"),")
-            .instead("const COMPONENTS: [(&str, &str); 4] = [\n"),
+        Cut::block(GOLDEN, "const COMPONENTS: [(&str, &str); 9] = [", "(\"fault-injection\", \"istio\"),")
+            .instead("const COMPONENTS: [(&str, &str); 5] = [\n"),
         Cut::lines(GOLDEN, "    (\"mirror\", \"istio\"),"),
         Cut::lines(GOLDEN, "    (\"multicluster-mesh\", \"istio\"),"),
         Cut::block(GOLDEN, "\n#[test]\nfn the_mesh_lets_the_client_call_every_method", "\n}\n"),
         Cut::block("xtask/Cargo.toml", "[dev-dependencies]\nfutures-util.workspace = true", "tonic-prost.workspace = true")
-            .instead("[dev-dependencies]\nservice-runtime.workspace = true\nsimilar.workspace = true\n"),
+            .instead("[dev-dependencies]\npromql-parser.workspace = true\nservice-runtime.workspace = true\nsimilar.workspace = true\n"),
         Cut::lines("Cargo.lock", " \"futures-util\",\n").within("name = \"xtask\""),
         Cut::lines("Cargo.lock", " \"tokio-stream\",\n").within("name = \"xtask\""),
         Cut::lines("Cargo.lock", " \"tonic-prost\",\n").within("name = \"xtask\""),

@@ -13,11 +13,7 @@ pub(super) const PART: Part = Part {
     needs: None,
     paths: &["user-server/tests/it/browsers.rs"],
     cuts: &[
-        Cut::lines(
-            SERVER,
-            "use service_runtime::{auth, drain, ops, server, stop, web};",
-        )
-        .instead("use service_runtime::{auth, drain, ops, server, stop};\n"),
+        Cut::lines(SERVER, "use service_runtime::web;"),
         Cut::lines(SERVER, "    web: Option<web::Bound>,"),
         Cut::block(
             SERVER,
@@ -40,11 +36,7 @@ pub(super) const PART: Part = Part {
             SERVER,
             "web = self.web_address().map(tracing::field::display),",
         ),
-        Cut::lines(
-            SETTINGS,
-            "use service_runtime::{auth, drain, limits, logs, ops, readiness, server, telemetry, web};",
-        )
-        .instead("use service_runtime::{auth, drain, limits, logs, ops, readiness, server, telemetry};\n"),
+        Cut::lines(SETTINGS, "use service_runtime::web;"),
         Cut::lines(
             SETTINGS,
             "    /// gRPC-Web, for browsers.\n    pub web: web::Config,\n",

@@ -66,6 +66,10 @@ pub struct Load {
     /// one is created.
     #[arg(long)]
     id: Option<String>,
+    /// Answers probes, Prometheus and operators at this address while it runs: /livez, /readyz,
+    /// /metrics, /channel, /log-level [default: off].
+    #[arg(long, value_name = "ADDRESS")]
+    ops_address: Option<String>,
 }
 
 /// The RPCs that can be called in bulk: reads only.
@@ -82,6 +86,10 @@ enum Method {
 // === impl Load ===
 
 impl Load {
+    pub(super) fn ops_address(&self) -> Option<&String> {
+        self.ops_address.as_ref()
+    }
+
     pub(super) async fn run(self, session: Session) -> Result<ExitCode, Error> {
         let plan = self.plan();
         let progress = progress(plan.limit, session.format, self.interval);

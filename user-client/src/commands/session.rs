@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use service_runtime::telemetry::Telemetry;
 use service_runtime::telemetry::traces::Traces;
 use tonic::{Request, Status};
 use user_api::v1::User;
 use user_api::v1::user_service_client::UserServiceClient;
 
 use crate::compression::Compression;
-use crate::connect::{Channel, connect_traced};
+use crate::connect::{Channel, connect_observed};
 use crate::error::Error;
 use crate::output::{self, Format, Resource};
 use crate::settings::Settings;
@@ -31,9 +32,10 @@ impl Session {
     pub(super) async fn open(
         settings: Settings,
         traces: &Traces,
+        telemetry: Option<&Telemetry>,
         format: Format,
     ) -> Result<Self, Error> {
-        let channel = connect_traced(&settings, traces).await;
+        let channel = connect_observed(&settings, traces, telemetry).await;
         let channel = channel.map_err(|source| Error::Channel {
             target: settings.target.clone(),
             source,

@@ -51,6 +51,10 @@ pub struct Watch {
     /// End with an error when the stream is lost for this long: 30s, 5m, or forever.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = |text: &str| text.parse::<Limit>())]
     give_up_after: Limit,
+    /// Answers probes, Prometheus and operators at this address while it runs: /livez, /readyz,
+    /// /metrics, /channel, /log-level [default: off].
+    #[arg(long, value_name = "ADDRESS")]
+    ops_address: Option<String>,
 }
 
 /// Prints what it is told.
@@ -61,6 +65,10 @@ struct Printer {
 // === impl Watch ===
 
 impl Watch {
+    pub(super) fn ops_address(&self) -> Option<&String> {
+        self.ops_address.as_ref()
+    }
+
     pub(super) async fn run(self, session: &mut Session) -> Result<(), Error> {
         let state = self.state.map(StateFile::new);
         let kept = match &state {

@@ -14,12 +14,14 @@ mod credentials;
 mod dns;
 mod doctor;
 mod failures;
+mod fault;
 mod generated;
 #[cfg(unix)]
 mod import;
 mod load;
 mod lookup;
 mod mesh;
+mod ops;
 mod program;
 mod replica;
 mod resolve;

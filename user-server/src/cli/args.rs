@@ -33,7 +33,8 @@ Examples:
 
 Signals: the first SIGTERM or SIGINT drains (NOT_SERVING, then GOAWAY, then the calls in flight \
 finish); a second one stops at once. SIGHUP reads the files of server.tls and of auth again, \
-which also happens when they change; without such files it does nothing.
+which also happens when they change; without such files it does nothing. SIGUSR1 logs more, \
+SIGUSR2 what the settings say, as `/log-level` on the ops port can.
 
 Exit codes: 0 stopped cleanly, 64 bad usage or settings, 1 any other failure."
 )]

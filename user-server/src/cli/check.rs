@@ -3,7 +3,7 @@
 
 use service_runtime::auth;
 use service_runtime::chain::Chain;
-use service_runtime::telemetry::traces::{self, Traces};
+use service_runtime::telemetry::traces::ExporterError;
 use service_runtime::tls::LoadError;
 
 use crate::server;
@@ -25,8 +25,8 @@ pub(super) enum Unusable {
     Tls(#[source] LoadError),
     #[error("the files of the settings under auth cannot be used")]
     Auth(#[source] auth::Error),
-    #[error("the files of the settings under telemetry.traces cannot be used")]
-    Traces(#[source] traces::StartError),
+    #[error("the files of the settings under telemetry cannot be used")]
+    Telemetry(#[source] ExporterError),
     #[error("the descriptors of the served methods cannot be read")]
     Descriptors(#[source] prost::DecodeError),
 }
@@ -50,8 +50,7 @@ pub(super) fn files(settings: &Settings) -> Findings {
         }
         Err(error) => findings.errors.push(Unusable::Descriptors(error)),
     }
-    if let Err(error) = Traces::check(&settings.telemetry) {
-        findings.errors.push(Unusable::Traces(error));
-    }
+    let unusable = settings.telemetry.check().into_iter();
+    findings.errors.extend(unusable.map(Unusable::Telemetry));
     findings
 }

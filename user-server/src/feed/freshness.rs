@@ -34,10 +34,17 @@ impl Freshness {
     /// Whether what was seen is at most this old.
     #[must_use]
     pub fn is_within(&self, bound: Duration, now: Instant) -> bool {
+        self.age(now).is_some_and(|age| age <= bound)
+    }
+
+    /// How old what was seen is; `None` before the first time.
+    #[must_use]
+    pub fn age(&self, now: Instant) -> Option<Duration> {
         match self.heard.load(Ordering::Acquire) {
-            0 => false,
+            0 => None,
             after => {
-                now.saturating_duration_since(self.since + Duration::from_nanos(after)) <= bound
+                let heard = self.since + Duration::from_nanos(after);
+                Some(now.saturating_duration_since(heard))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The database that the settings name.
 
 use jiff::Timestamp;
+use opentelemetry::metrics::Meter;
 
 use super::postgres::{self, Postgres};
 use super::sqlite::{self, Sqlite};
@@ -51,6 +52,14 @@ impl Database {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgresql",
+        }
+    }
+
+    /// Lets `meter` look at the connections, for as long as its provider lives.
+    pub fn measure(&self, meter: &Meter) {
+        match self {
+            Self::Sqlite(store) => store.measure(meter),
+            Self::Postgres(store) => store.measure(meter),
         }
     }
 }

@@ -14,14 +14,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use opentelemetry::metrics::Meter;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Transaction};
 use tokio::sync::Semaphore;
 
 use self::news::News;
 use self::opening::Opening;
+use super::metrics::{self, Waits};
 use super::sql::{implement_store, transact};
-use super::traced::waited;
 use super::{Error, Imported, Stored};
 use crate::domain::{
     Change, Email, Etag, Ids, Page, Position, Query, RequestId, Update, User, UserId,
@@ -29,6 +30,10 @@ use crate::domain::{
 
 pub use self::config::Config;
 pub use self::open::open;
+
+/// What the metrics call the pools.
+const CALLS: &str = "calls";
+const BACKGROUND: &str = "background";
 
 /// A PostgreSQL database.
 #[derive(Clone, Debug)]
@@ -40,6 +45,7 @@ pub struct Postgres {
     /// As many calls as may use a connection or wait for one.
     calls: Arc<Semaphore>,
     call_timeout: Duration,
+    waits: Waits,
 }
 
 /// As many calls wait for a connection as may.
@@ -72,24 +78,36 @@ impl Postgres {
                 usize::try_from(calls).unwrap_or(Semaphore::MAX_PERMITS),
             )),
             call_timeout: limits.call_timeout,
+            waits: Waits::default(),
         }
+    }
+
+    /// Lets `meter` look at the pools, and at what is heard of other replicas.
+    pub(super) fn measure(&self, meter: &Meter) {
+        self.waits.measure(meter, [CALLS, BACKGROUND]);
+        metrics::observe(meter, CALLS, &self.pool);
+        metrics::observe(meter, BACKGROUND, &self.background);
+        self.news.measure(meter);
     }
 
     async fn read(&self) -> Result<PoolConnection<sqlx::Postgres>, Error> {
         self.opening.check()?;
-        Ok(waited("connection acquired", self.pool.acquire()).await?)
+        let (event, connection) = ("connection acquired", self.pool.acquire());
+        Ok(self.waits.until(CALLS, event, connection).await?)
     }
 
     /// A replica that has much to do is not one that lost its database, and needs its cache more than
     /// ever: the check and the feed have connections that calls cannot use up.
     async fn background(&self) -> Result<PoolConnection<sqlx::Postgres>, Error> {
         self.opening.check()?;
-        Ok(self.background.acquire().await?)
+        let (event, connection) = ("connection acquired", self.background.acquire());
+        Ok(self.waits.until(BACKGROUND, event, connection).await?)
     }
 
     async fn begin(&self) -> Result<Transaction<'static, sqlx::Postgres>, Error> {
         self.opening.check()?;
-        Ok(waited("transaction begun", self.pool.begin()).await?)
+        let (event, transaction) = ("transaction begun", self.pool.begin());
+        Ok(self.waits.until(CALLS, event, transaction).await?)
     }
 
     async fn bounded<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

@@ -14,18 +14,23 @@ use std::future::Future;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use opentelemetry::metrics::Meter;
 use sqlx::pool::PoolConnection;
 use sqlx::{SqlitePool, Transaction};
 use tokio::sync::Notify;
 
+use super::metrics::{self, Waits};
 use super::sql::{implement_store, transact};
-use super::traced::waited;
 use super::{Error, Imported, Stored};
 use crate::domain::{
     Change, Email, Etag, Ids, Page, Position, Query, RequestId, Update, User, UserId,
 };
 
 pub use self::open::open;
+
+/// What the metrics call the pools.
+const READERS: &str = "readers";
+const WRITER: &str = "writer";
 
 /// A SQLite database.
 #[derive(Clone, Debug)]
@@ -36,6 +41,7 @@ pub struct Sqlite {
     /// connection, and the pools close theirs when a call is cut off in the middle of a statement.
     keeper: Option<SqlitePool>,
     news: Arc<Notify>,
+    waits: Waits,
 }
 
 // === impl Sqlite ===
@@ -47,11 +53,20 @@ impl Sqlite {
             writer,
             keeper,
             news: Arc::new(Notify::new()),
+            waits: Waits::default(),
         }
     }
 
+    /// Lets `meter` look at the pools.
+    pub(super) fn measure(&self, meter: &Meter) {
+        self.waits.measure(meter, [READERS, WRITER]);
+        metrics::observe(meter, READERS, &self.readers);
+        metrics::observe(meter, WRITER, &self.writer);
+    }
+
     async fn read(&self) -> Result<PoolConnection<sqlx::Sqlite>, Error> {
-        Ok(waited("connection acquired", self.readers.acquire()).await?)
+        let (event, connection) = ("connection acquired", self.readers.acquire());
+        Ok(self.waits.until(READERS, event, connection).await?)
     }
 
     /// Readers wait for nobody, so that there is no need for more.
@@ -63,7 +78,8 @@ impl Sqlite {
     /// cannot wait for another process, it fails.
     async fn begin(&self) -> Result<Transaction<'static, sqlx::Sqlite>, Error> {
         let transaction = self.writer.begin_with("BEGIN IMMEDIATE");
-        Ok(waited("transaction begun", transaction).await?)
+        let event = "transaction begun";
+        Ok(self.waits.until(WRITER, event, transaction).await?)
     }
 
     async fn bounded<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

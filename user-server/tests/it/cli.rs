@@ -54,6 +54,38 @@ fn bad_settings_exit_64_and_name_key_layer_and_expectation() {
 }
 
 #[test]
+fn settings_of_a_collector_that_cannot_be_used_are_refused_for_each_signal() {
+    let mut arguments = vec!["config".to_owned(), "print".to_owned()];
+    for setting in [
+        "flush_timeout=1h",
+        "metrics.interval=0s",
+        "metrics.otlp.endpoint=collector:4317",
+        "metrics.otlp.timeout=0s",
+        "logs.batch.queue_size=0",
+        "logs.otlp.headers=hunter2",
+    ] {
+        arguments.extend(["--set".to_owned(), format!("telemetry.{setting}")]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let output = user_server(&arguments, &[]);
+    let error = stderr(&output);
+    assert_eq!(output.status.code(), Some(64), "{error}");
+    for part in [
+        "telemetry.flush_timeout (flag --set telemetry.flush_timeout): expected at most 1m",
+        "telemetry.metrics.interval",
+        "expected 1ms to 1h",
+        "telemetry.metrics.otlp.endpoint",
+        "expected http://HOST:PORT or https://HOST:PORT, without credentials",
+        "telemetry.metrics.otlp.timeout",
+        "telemetry.logs.batch.queue_size",
+        "telemetry.logs.otlp.headers",
+    ] {
+        assert!(error.contains(part), "{part:?} must be in\n{error}");
+    }
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
 fn bad_usage_exits_64() {
     for arguments in [&["--no-such-flag"][..], &["fly"], &["--set", "no-value"]] {
         let output = user_server(arguments, &[]);
@@ -122,12 +154,15 @@ fn the_files_that_settings_name_are_checked_with_them() {
          [auth]\nmode = \"required\"\nauthenticators = [\"basic\"]\npolicy = {:?}\n\
          [auth.basic]\nfile = {:?}\n\
          [telemetry.traces]\nexporter = \"otlp\"\n\
-         [telemetry.traces.otlp]\nendpoint = \"https://collector:4317\"\nca = {:?}\n",
+         [telemetry.traces.otlp]\nendpoint = \"https://collector:4317\"\nca = {:?}\n\
+         [telemetry.logs]\nexporter = \"otlp\"\n\
+         [telemetry.logs.otlp]\nendpoint = \"https://collector:4317\"\nca = {:?}\n",
         path("tls.crt"),
         path("tls.key"),
         path("policy.toml"),
         path("passwords"),
         path("collector.crt"),
+        path("of-logs.crt"),
     ));
     let check = ["config", "check", settings.path().to_str().unwrap()];
     let output = user_server(&check, &[]);
@@ -140,6 +175,8 @@ fn the_files_that_settings_name_are_checked_with_them() {
         &path("policy.toml"),
         "telemetry.traces.otlp.ca",
         &path("collector.crt"),
+        "telemetry.logs.otlp.ca",
+        &path("of-logs.crt"),
     ] {
         assert!(error.contains(part), "{part:?} must be in\n{error}");
     }

@@ -243,6 +243,8 @@ async fn replicas_tell_each_other_of_changes_again_after_the_database_was_away()
         .await
         .unwrap();
     }
+    let interruptions = "feed_interruptions_total{reason=\"notifications\"}";
+    crate::metrics::at_least(b.ops, interruptions, 2.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,7 @@ pub(crate) struct Process {
     input: Option<ChildStdin>,
     log: Lines<BufReader<ChildStderr>>,
     pub(crate) grpc: SocketAddr,
+    pub(crate) ops: SocketAddr,
     folder: tempfile::TempDir,
 }
 
@@ -34,7 +35,7 @@ struct SlowCall {
 // === impl Process ===
 
 impl Process {
-    async fn start(settings: &[&str]) -> Self {
+    pub(crate) async fn start(settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("x.sqlite").display());
         Self::spawn(&url, folder, settings).await
@@ -65,10 +66,12 @@ impl Process {
             input,
             log,
             grpc: ([0, 0, 0, 0], 0).into(),
+            ops: ([0, 0, 0, 0], 0).into(),
             folder,
         };
         let line = process.log_line("serving user.v1.UserService").await;
         process.grpc = line["grpc"].as_str().unwrap().parse().unwrap();
+        process.ops = line["ops"].as_str().unwrap().parse().unwrap();
         assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));
         assert_eq!(line["store"], url);
         assert_eq!(line["transport"], "plaintext");
@@ -76,7 +79,7 @@ impl Process {
     }
 
     /// The next line of the log with this message.
-    async fn log_line(&mut self, message: &str) -> serde_json::Value {
+    pub(crate) async fn log_line(&mut self, message: &str) -> serde_json::Value {
         soon(message, async {
             loop {
                 let line = self.log.next_line().await.unwrap();
@@ -90,7 +93,16 @@ impl Process {
         .await
     }
 
-    async fn client(&self) -> UserServiceClient<Channel> {
+    /// The rest of the log, once the process has ended.
+    pub(crate) async fn rest_of_log(&mut self) -> Vec<serde_json::Value> {
+        let mut rest = Vec::new();
+        while let Some(line) = soon("the next line", self.log.next_line()).await.unwrap() {
+            rest.push(serde_json::from_str(&line).unwrap());
+        }
+        rest
+    }
+
+    pub(crate) async fn client(&self) -> UserServiceClient<Channel> {
         UserServiceClient::new(channel(self.grpc).await)
     }
 

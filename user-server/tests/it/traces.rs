@@ -1,5 +1,7 @@
 //! One trace from a client over its attempts and the replica to the store, as a collector sees it.
 
+mod source;
+
 use std::convert::Infallible;
 use std::future::pending;
 use std::net::SocketAddr;
@@ -7,14 +9,16 @@ use std::time::Duration;
 
 use grpc_channel::{Channel, HedgingPolicy};
 use service_runtime::server::{Config, Running as Fake};
-use service_runtime::telemetry::traces::{Exporter, Traces};
-use service_runtime::telemetry::{self, Service};
+use service_runtime::telemetry::Service;
+use service_runtime::telemetry::traces::{Protocol, Traces};
 use tonic::{Code, Status};
 use user_api::v1;
 use user_api::v1::lookup_users_request::Key;
 use user_api::v1::user_service_client::UserServiceClient;
 
-use crate::collector::{CLIENT, Collector, INTERNAL, SERVER, Seen};
+use self::source::Source;
+use crate::collector::{CLIENT, INTERNAL, SERVER, Seen};
+use crate::otelcol;
 use crate::running::{Running, Shared, creation, databases, settings, sqlite};
 use crate::soon;
 
@@ -25,10 +29,10 @@ const REPLICAS: [&str; 3] = ["replica-1", "replica-2", "replica-3"];
 
 /// Three replicas on one database, and a client, that all tell one collector.
 struct World {
-    collector: Collector,
+    source: Source,
     replicas: Vec<Running>,
     traces: Traces,
-    _database: Shared,
+    database: Shared,
 }
 
 /// What the spans of one call are, from the outside inwards.
@@ -36,15 +40,6 @@ struct Tree<'a> {
     call: &'a Seen,
     /// In the order in which they were begun.
     attempts: Vec<&'a Seen>,
-}
-
-/// Sends what there is to the collector, but only when it is flushed.
-fn to(collector: &Collector) -> telemetry::Config {
-    let mut config = telemetry::Config::default();
-    config.traces.exporter = Exporter::Otlp;
-    config.traces.otlp.endpoint = collector.endpoint();
-    config.traces.batch.delay = Duration::from_hours(1);
-    config
 }
 
 /// A replica that answers every call with UNAVAILABLE.
@@ -109,16 +104,15 @@ fn assert_reaches_the_store<'a>(spans: &'a [Seen], attempt: &Seen) -> &'a Seen {
 
 impl World {
     async fn start() -> Self {
-        Self::on(sqlite()).await
+        Self::on(Source::ours().await, sqlite()).await
     }
 
-    async fn on(database: Shared) -> Self {
-        let collector = Collector::start().await;
+    async fn on(source: Source, database: Shared) -> Self {
         let mut replicas = Vec::new();
         for name in REPLICAS {
             let mut settings = settings(&database.url);
             name.clone_into(&mut settings.instance.name);
-            settings.telemetry = to(&collector);
+            settings.telemetry = source.config();
             replicas.push(Running::start(settings).await);
         }
         let service = Service {
@@ -127,10 +121,10 @@ impl World {
             instance: "client-1".to_owned(),
         };
         Self {
-            traces: Traces::start(&to(&collector), &service, None).unwrap(),
-            collector,
+            traces: Traces::start(&source.config(), &service, None).unwrap(),
+            source,
             replicas,
-            _database: database,
+            database,
         }
     }
 
@@ -158,7 +152,7 @@ impl World {
         for replica in self.replicas {
             replica.stop().await;
         }
-        self.collector.spans()
+        self.source.end().await
     }
 }
 
@@ -193,16 +187,49 @@ impl<'a> Tree<'a> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_one_trace_from_the_client_to_the_store() {
     for database in databases().await {
-        one_trace(database).await;
+        one_trace(World::on(Source::ours().await, database).await).await;
     }
 }
 
-async fn one_trace(database: Shared) {
-    let system = match database.url.split_once(':') {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_was_retried_is_one_trace_with_both_attempts() {
+    retried(World::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_was_hedged_is_one_trace_with_both_attempts() {
+    hedged(World::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_collector_gets_the_same_traces_by_either_protocol() {
+    let Some(program) = otelcol::program().await else {
+        return;
+    };
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
+        let world = async || World::on(Source::real(program, protocol).await, sqlite()).await;
+        one_trace(world().await).await;
+        retried(world().await).await;
+        hedged(world().await).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_collector_of_a_cluster_passes_the_same_traces_on() {
+    let Some(program) = otelcol::program().await else {
+        return;
+    };
+    let world = async || World::on(Source::cluster(program).await, sqlite()).await;
+    one_trace(world().await).await;
+    retried(world().await).await;
+    hedged(world().await).await;
+}
+
+async fn one_trace(world: World) {
+    let system = match world.database.url.split_once(':') {
         Some(("sqlite", _)) => "sqlite",
         _ => "postgresql",
     };
-    let world = World::on(database).await;
     let mut client = world.client(None, None);
     list(&mut client).await;
     let spans = world.end().await;
@@ -226,9 +253,7 @@ async fn one_trace(database: Shared) {
     assert_eq!(replicas.len(), 3, "the traces show every replica");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_was_retried_is_one_trace_with_both_attempts() {
-    let world = World::start().await;
+async fn retried(world: World) {
     let fake = refusing();
     let mut client = world.client(Some(fake.local_address()), None);
     list(&mut client).await;
@@ -257,9 +282,7 @@ async fn a_call_that_was_retried_is_one_trace_with_both_attempts() {
     assert!(retried > 0, "the replica that refuses had its turn");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_was_hedged_is_one_trace_with_both_attempts() {
-    let world = World::start().await;
+async fn hedged(world: World) {
     let fake = silent();
     let hedging = HedgingPolicy {
         hedging_delay: Duration::from_millis(20),

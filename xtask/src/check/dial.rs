@@ -1,4 +1,10 @@
-//! Whom the programs call, by their settings: what policies have to allow and certificates to name.
+//! Whom the programs call, by their settings: what policies have to allow and certificates to name. Of
+//! programs that are not ours, only the [`collector`] calls anybody.
+
+mod collector;
+
+use service_runtime::telemetry::Config as Telemetry;
+use service_runtime::telemetry::traces::{Exporter, Otlp};
 
 use super::pod::Container;
 use super::program;
@@ -35,8 +41,10 @@ pub(crate) fn of(render: &Render, container: &Container<'_>) -> Vec<Dial> {
     let mut dials = Vec::new();
     if let Some(Ok(settings)) = program::client(render, container) {
         dials.extend(target(&settings.target));
+        dials.extend(telemetry(&settings.telemetry));
     }
     if let Some(Ok(settings)) = program::server(render, container) {
+        dials.extend(telemetry(&settings.telemetry));
         let url = settings.store.url.expose();
         if let Some(("postgres" | "postgresql", rest)) = url.split_once("://") {
             // What the URL leaves open comes from the environment, as for every client of PostgreSQL.
@@ -51,19 +59,39 @@ pub(crate) fn of(render: &Render, container: &Container<'_>) -> Vec<Dial> {
             }));
         }
     }
-    // The OpenTelemetry SDK's own variable.
-    let collector = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT");
-    if let Some((_, rest)) = collector.and_then(|it| it.split_once("://"))
-        && let (Some(host), port) = authority(rest)
-    {
-        dials.push(Dial {
+    dials.extend(collector::of(render, container));
+    dials
+}
+
+/// Where spans, metrics and log records are sent, as far as they are.
+fn telemetry(config: &Telemetry) -> impl Iterator<Item = Dial> {
+    let (traces, metrics, logs) = (&config.traces, &config.metrics, &config.logs);
+    let signals: [(Exporter, &Otlp, &'static str); 3] = [
+        (
+            traces.exporter,
+            &traces.otlp,
+            "telemetry.traces.otlp.endpoint",
+        ),
+        (
+            metrics.exporter,
+            &metrics.otlp,
+            "telemetry.metrics.otlp.endpoint",
+        ),
+        (logs.exporter, &logs.otlp, "telemetry.logs.otlp.endpoint"),
+    ];
+    let sent = signals
+        .into_iter()
+        .filter(|(exporter, ..)| *exporter == Exporter::Otlp);
+    sent.filter_map(|(_, otlp, setting)| {
+        let (_, rest) = otlp.endpoint.split_once("://")?;
+        let (host, port) = authority(rest);
+        host.map(|host| Dial {
             host,
             port,
-            setting: "OTEL_EXPORTER_OTLP_ENDPOINT",
+            setting,
             by: By::Dns,
-        });
-    }
-    dials
+        })
+    })
 }
 
 /// The client's target; `None` when it names addresses.
@@ -122,6 +150,20 @@ mod tests {
             Some(("a.b".to_owned(), None, By::EndpointSlices))
         );
         assert_eq!(found("ipv4:10.0.0.1:1,10.0.0.2:1"), None, "no name");
+    }
+
+    #[test]
+    fn each_signal_is_sent_where_its_settings_say_and_only_if_it_is_wanted() {
+        let mut config = Telemetry::default();
+        "http://collector.a.svc.:4317".clone_into(&mut config.traces.otlp.endpoint);
+        "https://logs.example.com".clone_into(&mut config.logs.otlp.endpoint);
+        assert_eq!(telemetry(&config).next(), None);
+        (config.traces.exporter, config.logs.exporter) = (Exporter::Otlp, Exporter::Otlp);
+        let dials: Vec<_> = telemetry(&config).collect();
+        let found: Vec<_> = dials.iter().map(|it| (&*it.host, it.port)).collect();
+        let expected = [("collector.a.svc.", Some(4317)), ("logs.example.com", None)];
+        assert_eq!(found, expected);
+        assert_eq!(dials[1].setting, "telemetry.logs.otlp.endpoint");
     }
 
     #[test]

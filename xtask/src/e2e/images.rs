@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::context::kind_cluster;
 use super::error::Error;
-use super::names::{CLIENT, SERVER, VERSION};
+use super::names::{CLIENT, CLIENT_IMAGE, SERVER, SERVER_IMAGE, VERSION};
 use super::program::Program;
 use super::screen;
 
@@ -18,7 +18,12 @@ const LOAD: Duration = Duration::from_mins(5);
 /// The server's image, and that of the version after it.
 pub(super) fn server(next: bool) -> String {
     let suffix = if next { "-next" } else { "" };
-    format!("{SERVER}:{VERSION}{suffix}")
+    format!("{SERVER_IMAGE}:{VERSION}{suffix}")
+}
+
+/// The client's image.
+fn client() -> String {
+    format!("{CLIENT_IMAGE}:{VERSION}")
 }
 
 /// Builds all images.
@@ -26,10 +31,7 @@ pub(super) fn server(next: bool) -> String {
 /// The next version differs from this one in a label only: what is tried with it is how the cluster
 /// goes from one to the other and back.
 pub(super) async fn build() -> Result<(), Error> {
-    for (target, image) in [
-        (SERVER, server(false)),
-        (CLIENT, format!("{CLIENT}:{VERSION}")),
-    ] {
+    for (target, image) in [(SERVER, server(false)), (CLIENT, client())] {
         screen::step(&format!("building {image}"));
         let build = Program::new(
             "docker",
@@ -47,7 +49,7 @@ pub(super) async fn build() -> Result<(), Error> {
 /// Gives them to the cluster of this context: by kind, or by a command that reads what `docker save`
 /// writes.
 pub(super) async fn load(context: &str, command: Option<&str>) -> Result<(), Error> {
-    let images = [server(false), server(true), format!("{CLIENT}:{VERSION}")];
+    let images = [server(false), server(true), client()];
     screen::step(&format!("loading {} into {context}", images.join(", ")));
     let load = match (command, kind_cluster(context)) {
         (Some(command), _) => {

@@ -1,10 +1,10 @@
 //! The names in the manifests that the scenarios need: said once.
 
-/// The server's Deployment, its container, its ClusterIP Service and its image.
+/// The server's Deployment, its container, its ClusterIP Service and its target in the Dockerfile.
 pub(super) const SERVER: &str = "user-server";
 /// The Service whose name resolves to all pods.
 pub(super) const HEADLESS: &str = "user-server-headless";
-/// The client's Deployment, its container and its image.
+/// The client's Deployment, its container and its target in the Dockerfile.
 pub(super) const CLIENT: &str = "user-client";
 /// The database's `StatefulSet`.
 pub(super) const DATABASE: &str = "postgres";
@@ -12,6 +12,10 @@ pub(super) const DATABASE: &str = "postgres";
 pub(super) const PORT: u16 = 50051;
 /// How many replicas the manifests ask for.
 pub(super) const REPLICAS: usize = 3;
+/// What the manifests call the server's image.
+pub(super) const SERVER_IMAGE: &str = "user-server";
+/// What they call the client's.
+pub(super) const CLIENT_IMAGE: &str = "user-client";
 /// The version of the images, which the manifests name.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 

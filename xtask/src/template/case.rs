@@ -13,6 +13,8 @@ pub(super) struct Case {
     pub(super) entity: Option<&'static str>,
     /// Its plural, where it is irregular.
     pub(super) plural: Option<&'static str>,
+    /// Where images are pushed to.
+    pub(super) repository: &'static str,
     /// The parts that are left out.
     pub(super) without: &'static [&'static str],
     /// Whether the documents' steps are gone through on it.
@@ -27,6 +29,7 @@ pub(super) const CASES: &[Case] = &[
         project: "orders",
         entity: None,
         plural: None,
+        repository: "ghcr.io/example",
         without: &[],
         walks: true,
     },
@@ -36,6 +39,7 @@ pub(super) const CASES: &[Case] = &[
         project: "parcel-service",
         entity: None,
         plural: None,
+        repository: "",
         without: &["istio", "web", "page", "tilt"],
         walks: false,
     },
@@ -45,6 +49,7 @@ pub(super) const CASES: &[Case] = &[
         project: "billing",
         entity: Some("line-item"),
         plural: None,
+        repository: "registry.example.com:5000/team",
         without: &["page"],
         walks: false,
     },
@@ -54,6 +59,7 @@ pub(super) const CASES: &[Case] = &[
         project: "s3-objects",
         entity: None,
         plural: None,
+        repository: "",
         without: &["istio"],
         walks: false,
     },
@@ -63,6 +69,7 @@ pub(super) const CASES: &[Case] = &[
         project: "compliance",
         entity: Some("internationally-recognized-certification"),
         plural: Some("recognized-certifications"),
+        repository: "",
         without: &[],
         walks: false,
     },
@@ -72,6 +79,7 @@ pub(super) const CASES: &[Case] = &[
         project: "states",
         entity: None,
         plural: None,
+        repository: "",
         without: &["tilt"],
         walks: false,
     },
@@ -81,6 +89,7 @@ pub(super) const CASES: &[Case] = &[
         project: "call",
         entity: None,
         plural: None,
+        repository: "",
         without: &["web"],
         walks: false,
     },
@@ -90,6 +99,7 @@ pub(super) const CASES: &[Case] = &[
         project: "people",
         entity: Some("person"),
         plural: Some("people"),
+        repository: "",
         without: &[],
         walks: false,
     },
@@ -108,6 +118,7 @@ impl Case {
         if let Some(plural) = self.plural {
             define("plural", plural);
         }
+        define("image_repository", self.repository);
         for part in self.without {
             define(part, "false");
         }

@@ -137,6 +137,7 @@ impl Workshop {
         tree::mirror(&self.source(), &in_place)?;
         let mut arguments = vec![case.entity().to_owned()];
         arguments.extend(case.plural.map(|it| format!("--plural={it}")));
+        arguments.push(format!("--image-repository={}", case.repository));
         if !case.without.is_empty() {
             arguments.push(format!("--without={}", case.without.join(",")));
         }

@@ -10,8 +10,10 @@
 mod certs;
 mod check;
 mod demo;
+mod faults;
 mod features;
 mod mesh;
+mod queries;
 mod rotation;
 // template:only
 mod template;

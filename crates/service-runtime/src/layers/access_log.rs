@@ -1,5 +1,5 @@
-//! One line for every finished call: method, code, duration, peer, caller, request id, trace; and why it
-//! was refused, which its caller is not told.
+//! One line for every finished call: method, code (by gRPC's own name), duration, peer, caller, request
+//! id, trace; and why it was refused, or which fault on purpose it met, which its caller is not told.
 //!
 //! The target is `access`, so that `info,access=debug` shows all of them. The level follows the code:
 //! what worked is DEBUG, because a line for each of a million calls costs more than the calls; what
@@ -16,6 +16,7 @@ use tonic::transport::server::TcpConnectInfo;
 use tracing::Level;
 
 use super::caller::Known;
+use super::metrics::CODES;
 use super::request_id;
 use super::spans::CallSpan;
 use crate::auth::Caller;
@@ -88,25 +89,30 @@ impl Line {
         self.refused = extensions.get().map(|Refused(cause)| *cause);
     }
 
-    pub(super) fn write(&self, code: Code, after: Duration) {
+    /// Writes it, in the trace of its call: wherever lines are sent, they are found by that.
+    pub(super) fn write(&self, code: Code, after: Duration, span: Option<&CallSpan>) {
         // A level is part of an event's static description, hence one event for each.
         macro_rules! line {
-            ($level:expr) => {
+            ($level:expr) => {{
+                // Most calls work, and have no line that is shown.
+                let _entered = tracing::enabled!(target: TARGET, $level)
+                    .then(|| span.map(CallSpan::enter));
                 tracing::event!(
                     target: TARGET,
                     $level,
                     method = self.method.as_ref().map(|it| it.path().trim_start_matches('/')),
-                    code = ?code,
+                    code = CODES[code as usize],
                     duration_us = u64::try_from(after.as_micros()).unwrap_or(u64::MAX),
                     peer = self.peer.map(tracing::field::display),
                     caller = self.caller.caller().map(tracing::field::display),
                     refused = self.refused,
+                    fault = self.caller.fault(),
                     request_id = self.request_id.as_ref().and_then(|it| it.to_str().ok()),
                     trace_id = self.trace.map(|(trace, _)| tracing::field::display(trace)),
                     span_id = self.trace.map(|(_, span)| tracing::field::display(span)),
                     "call finished"
-                )
-            };
+                );
+            }};
         }
         match level(code) {
             Level::ERROR => line!(Level::ERROR),

@@ -9,9 +9,16 @@ use tower_service::Service;
 
 use crate::auth::Caller;
 
-/// Where the caller is written down, once. It travels in the request's extensions; clones are the same.
+/// Where the caller is written down, once, and the fault that the call met. It travels in the request's
+/// extensions; clones are the same.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known(Arc<OnceLock<Caller>>);
+pub(crate) struct Known(Arc<Facts>);
+
+#[derive(Debug, Default)]
+struct Facts {
+    caller: OnceLock<Caller>,
+    fault: OnceLock<&'static str>,
+}
 
 /// The layer's service, inside of the guard.
 #[derive(Clone, Debug)]
@@ -23,11 +30,20 @@ pub struct Introduced<S> {
 
 impl Known {
     pub(super) fn learn(&self, caller: &Caller) {
-        self.0.get_or_init(|| caller.clone());
+        self.0.caller.get_or_init(|| caller.clone());
     }
 
     pub(super) fn caller(&self) -> Option<&Caller> {
-        self.0.get()
+        self.0.caller.get()
+    }
+
+    /// What goes wrong on purpose, in a word.
+    pub(crate) fn learn_fault(&self, fault: &'static str) {
+        self.0.fault.get_or_init(|| fault);
+    }
+
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        self.0.fault.get().copied()
     }
 }
 

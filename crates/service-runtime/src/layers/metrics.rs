@@ -28,7 +28,7 @@ const LATENCIES: [f64; 41] = [
 ];
 
 /// The names of gRPC's status codes, each at the place of its number.
-pub(super) const CODES: [&str; 17] = [
+pub(crate) const CODES: [&str; 17] = [
     "OK",
     "CANCELLED",
     "UNKNOWN",

@@ -277,11 +277,11 @@ impl Record {
         if let Some(measured) = call.measured {
             measured.finish(code, after);
         }
+        if let Some(line) = call.line {
+            line.write(code, after, call.span.as_ref());
+        }
         if let Some(span) = call.span {
             span.finish(code);
-        }
-        if let Some(line) = call.line {
-            line.write(code, after);
         }
     }
 }

@@ -177,7 +177,10 @@ mod tests {
     }
 
     /// Answers when it is polled, after it has computed for so long.
-    fn call(events: UnboundedSender<Event>, length: Duration) -> impl Future<Output = ()> + Send {
+    fn call(
+        events: UnboundedSender<Event>,
+        length: Duration,
+    ) -> impl Future<Output = ()> + Send + 'static {
         poll_fn(move |_| {
             let end = Instant::now() + length;
             while Instant::now() < end {

@@ -39,3 +39,58 @@ impl Visitor<'_> for AddressVisitor {
             .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
     }
 }
+
+/// The same, where `"off"` means none.
+pub mod or_off {
+    use std::fmt;
+    use std::net::SocketAddr;
+
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    use super::AddressVisitor;
+
+    struct OrOffVisitor;
+
+    /// Writes an address, or `"off"`.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(
+        address: &Option<SocketAddr>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match address {
+            Some(address) => serializer.collect_str(address),
+            None => serializer.serialize_str("off"),
+        }
+    }
+
+    /// Reads an IP address with its port, or `"off"`.
+    ///
+    /// # Errors
+    /// Anything else; names are not resolved.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<SocketAddr>, D::Error> {
+        deserializer.deserialize_any(OrOffVisitor)
+    }
+
+    // === impl OrOffVisitor ===
+
+    impl Visitor<'_> for OrOffVisitor {
+        type Value = Option<SocketAddr>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            AddressVisitor.expecting(f)?;
+            f.write_str(", or \"off\"")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            match text {
+                "off" => Ok(None),
+                _ => AddressVisitor.visit_str(text).map(Some),
+            }
+        }
+    }
+}

@@ -77,6 +77,16 @@ pub const CONNECTIONS_ACCEPTED: Instrument = Instrument {
     labels: &[],
 };
 
+/// Whether the end has begun.
+pub const DRAINING: Instrument = Instrument {
+    name: "server.draining",
+    prometheus: "server_draining",
+    kind: Kind::Gauge,
+    unit: "",
+    description: "1 from the moment that this replica stops to want calls, for it ends, otherwise 0",
+    labels: &[],
+};
+
 /// For how long the certificate is good.
 pub const CERTIFICATE_EXPIRY: Instrument = Instrument {
     name: "tls.certificate.expiry",
@@ -127,14 +137,34 @@ pub const CALLS_RUNNING: Instrument = Instrument {
     labels: &[],
 };
 
-/// Spans that did not arrive.
-pub const SPANS_LOST: Instrument = Instrument {
-    name: "telemetry.spans.lost",
-    prometheus: "telemetry_spans_lost_total",
+/// Whether something goes wrong on purpose.
+pub const FAULTS_SET: Instrument = Instrument {
+    name: "faults.set",
+    prometheus: "faults_set",
+    kind: Kind::Gauge,
+    unit: "{fault}",
+    description: "Faults that are set on purpose, for one method or for all",
+    labels: &[],
+};
+
+/// What has gone wrong on purpose.
+pub const FAULTS_INJECTED: Instrument = Instrument {
+    name: "faults.injected",
+    prometheus: "faults_injected_total",
     kind: Kind::Counter,
-    unit: "{span}",
-    description: "Spans that were made and did not reach the collector, by reason",
-    labels: &["reason"],
+    unit: "{call}",
+    description: "Calls that met a fault on purpose, by what it did to them",
+    labels: &["fault"],
+};
+
+/// Telemetry that did not arrive.
+pub const LOST: Instrument = Instrument {
+    name: "telemetry.lost",
+    prometheus: "telemetry_lost_total",
+    kind: Kind::Counter,
+    unit: "{item}",
+    description: "Spans, log records and pushes of metrics that did not reach the collector, by signal and reason",
+    labels: &["signal", "reason"],
 };
 
 /// What runs.
@@ -148,17 +178,20 @@ pub const BUILD_INFO: Instrument = Instrument {
 };
 
 /// All of them.
-pub const ALL: [Instrument; 11] = [
+pub const ALL: [Instrument; 14] = [
     CALL_STARTED,
     CALL_DURATION,
     CONNECTIONS_OPEN,
     CONNECTIONS_ACCEPTED,
+    DRAINING,
     CERTIFICATE_EXPIRY,
     FILES_REJECTED,
     HANDSHAKE_FAILURES,
     LIMIT_HITS,
     CALLS_RUNNING,
-    SPANS_LOST,
+    FAULTS_SET,
+    FAULTS_INJECTED,
+    LOST,
     BUILD_INFO,
 ];
 
@@ -173,22 +206,30 @@ pub(super) fn build(service: &Service) -> [KeyValue; 2] {
 // === impl Instrument ===
 
 impl Instrument {
-    pub(crate) fn counter(&self, meter: &Meter) -> Counter<u64> {
+    /// Makes it, as something that is counted up.
+    #[must_use]
+    pub fn counter(&self, meter: &Meter) -> Counter<u64> {
         let builder = meter.u64_counter(self.name).with_unit(self.unit);
         builder.with_description(self.description).build()
     }
 
-    pub(crate) fn up_down_counter(&self, meter: &Meter) -> UpDownCounter<i64> {
+    /// Makes it, as something that is counted up and down.
+    #[must_use]
+    pub fn up_down_counter(&self, meter: &Meter) -> UpDownCounter<i64> {
         let builder = meter.i64_up_down_counter(self.name).with_unit(self.unit);
         builder.with_description(self.description).build()
     }
 
-    pub(crate) fn gauge(&self, meter: &Meter) -> Gauge<u64> {
+    /// Makes it, as something that is said whenever it changes.
+    #[must_use]
+    pub fn gauge(&self, meter: &Meter) -> Gauge<u64> {
         let builder = meter.u64_gauge(self.name).with_unit(self.unit);
         builder.with_description(self.description).build()
     }
 
-    pub(crate) fn histogram(&self, meter: &Meter, boundaries: &[f64]) -> Histogram<f64> {
+    /// Makes it, with the upper bounds of its buckets.
+    #[must_use]
+    pub fn histogram(&self, meter: &Meter, boundaries: &[f64]) -> Histogram<f64> {
         let builder = meter.f64_histogram(self.name).with_unit(self.unit);
         let builder = builder.with_boundaries(boundaries.to_vec());
         builder.with_description(self.description).build()
@@ -196,9 +237,15 @@ impl Instrument {
 
     /// A gauge that is asked whenever somebody looks, for as long as the meter's provider lives; `None`
     /// is no value at all.
-    pub(crate) fn observe(
+    pub fn observe(&self, meter: &Meter, value: impl Fn() -> Option<f64> + Send + Sync + 'static) {
+        self.observe_with(meter, [], value);
+    }
+
+    /// The same, as the series with these labels.
+    pub fn observe_with<const N: usize>(
         &self,
         meter: &Meter,
+        labels: [KeyValue; N],
         value: impl Fn() -> Option<f64> + Send + Sync + 'static,
     ) {
         // Callbacks belong to the meter; the instrument itself need not be kept.
@@ -208,9 +255,24 @@ impl Instrument {
             .with_description(self.description)
             .with_callback(move |observer| {
                 if let Some(value) = value() {
-                    observer.observe(value, &[]);
+                    observer.observe(value, &labels);
                 }
             })
+            .build();
+    }
+
+    /// A counter of what is counted elsewhere, as the series with these labels; it is asked as a gauge is.
+    pub fn observe_count<const N: usize>(
+        &self,
+        meter: &Meter,
+        labels: [KeyValue; N],
+        count: impl Fn() -> u64 + Send + Sync + 'static,
+    ) {
+        let _ = meter
+            .u64_observable_counter(self.name)
+            .with_unit(self.unit)
+            .with_description(self.description)
+            .with_callback(move |observer| observer.observe(count(), &labels))
             .build();
     }
 }

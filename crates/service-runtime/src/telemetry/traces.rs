@@ -4,43 +4,37 @@
 //! Nothing here is process-wide: whoever makes spans is given a tracer, and a process may hold several
 //! servers. Spans leave in batches, from a queue that has an end, by a thread of their own; a collector
 //! that is down or slow costs what is in the queue and no call any time. What did not arrive is
-//! counted: [`SPANS_LOST`](super::instruments::SPANS_LOST).
+//! counted: [`LOST`](super::instruments::LOST).
 
 mod b3;
 mod config;
 mod exporter;
-mod http;
-mod lost;
-mod otlp;
+mod processor;
 mod propagation;
-mod queue;
 mod sampler;
 mod traceparent;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use opentelemetry::metrics::Meter;
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_sdk::resource::{ResourceDetector as _, TelemetryResourceDetector};
 pub use opentelemetry_sdk::trace::SdkTracer as Tracer;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use opentelemetry_sdk::{Resource, error::OTelSdkResult};
-use tokio::task::spawn_blocking;
 
-pub use self::config::{Batch, Config, Exporter, Format, Otlp, Protocol};
+pub use self::config::{Config, Format};
 use self::exporter::Bounded;
-use self::lost::Lost;
-pub use self::otlp::ExporterError;
+use self::processor::Processor;
 pub use self::propagation::Propagation;
-use self::queue::Queue;
 use self::sampler::Sampler;
 use super::Service;
-use crate::chain::Chain;
-
-/// How much longer than its bound a flush is waited for: the bound is kept by another thread, which may
-/// have to be scheduled first.
-const SLACK: Duration = Duration::from_millis(500);
+use super::delivery::Delivery;
+use super::flush::Flush;
+use super::lost::Lost;
+use super::otlp;
+pub use super::otlp::{Exporter, ExporterError, Otlp, Protocol};
+pub use super::queue::Batch;
+use super::queue::Queue;
+use super::signal::Signal;
 
 /// The traces of one process. Clones share everything.
 #[derive(Clone, Debug)]
@@ -48,7 +42,7 @@ pub struct Traces {
     /// `None` where no spans are made.
     provider: Option<SdkTracerProvider>,
     propagation: Propagation,
-    flush_timeout: Duration,
+    flush: Flush,
 }
 
 /// No spans can be exported.
@@ -69,21 +63,24 @@ impl Traces {
         service: &Service,
         meter: Option<&Meter>,
     ) -> Result<Self, StartError> {
-        let (attributes, config) = (&config.resource_attributes, &config.traces);
-        let lost = Arc::new(Lost::new(meter));
+        let flush = Flush::within(config.flush_timeout);
+        let lost = Lost::new(Signal::Traces, meter);
+        let resource = service.resource(&config.resource_attributes);
+        let config = &config.traces;
         let provider = match config.exporter {
             Exporter::None => None,
             Exporter::Otlp => {
-                let (queue, exporter) = (
-                    Arc::new(Queue::new(config.batch.queue_size, lost)),
-                    otlp::exporter(&config.otlp)?,
-                );
-                let exporter = Bounded::new(exporter, config.otlp.timeout, queue.clone());
+                let queue = Arc::new(Queue::new(config.batch.queue_size, lost));
+                let exporter = Bounded {
+                    inner: otlp::spans(&config.otlp)?,
+                    delivery: Delivery::new(config.otlp.timeout, flush.over()),
+                    queue: queue.clone(),
+                };
                 Some(
                     SdkTracerProvider::builder()
                         .with_sampler(Sampler::of(config))
-                        .with_resource(resource(service, attributes))
-                        .with_span_processor(queue::Processor::new(exporter, &config.batch, queue))
+                        .with_resource(resource)
+                        .with_span_processor(Processor::new(exporter, &config.batch, queue))
                         .build(),
                 )
             }
@@ -91,20 +88,8 @@ impl Traces {
         Ok(Self {
             provider,
             propagation: Propagation::new(&config.extract, &config.inject),
-            flush_timeout: config.flush_timeout,
+            flush,
         })
-    }
-
-    /// Reads the files that the settings name, as [`Traces::start`] does. Must be called on a tokio
-    /// runtime.
-    ///
-    /// # Errors
-    /// As [`Traces::start`].
-    pub fn check(config: &super::Config) -> Result<(), StartError> {
-        if config.traces.exporter == Exporter::Otlp {
-            otlp::exporter(&config.traces.otlp)?;
-        }
-        Ok(())
     }
 
     /// What spans are made with, by the library of this name; `None` where none are wanted.
@@ -132,34 +117,11 @@ impl Traces {
         let Some(provider) = self.provider else {
             return;
         };
-        let bound = self.flush_timeout;
-        // It blocks; the exporter needs this runtime meanwhile.
-        let flushing = spawn_blocking(move || provider.shutdown_with_timeout(bound));
-        let result: Option<OTelSdkResult> = tokio::time::timeout(bound + SLACK, flushing)
-            .await
-            .ok()
-            .and_then(Result::ok);
-        match result {
-            Some(Ok(())) => tracing::debug!("the last spans are exported"),
-            Some(Err(error)) => {
-                tracing::warn!(error = %Chain(&error), "the last spans were not exported");
-            }
-            None => tracing::warn!(?bound, "the last spans were not exported in time"),
-        }
+        let bound = self.flush.bound();
+        self.flush
+            .run(Signal::Traces, move || {
+                provider.shutdown_with_timeout(bound)
+            })
+            .await;
     }
-}
-
-/// Who makes the spans.
-fn resource(service: &Service, attributes: &super::Attributes) -> Resource {
-    // The builder that looks into the environment is another one: only settings read that.
-    Resource::builder_empty()
-        .with_attributes(
-            TelemetryResourceDetector
-                .detect()
-                .iter()
-                .map(|(key, value)| opentelemetry::KeyValue::new(key.clone(), value.clone())),
-        )
-        .with_attributes(attributes.pairs())
-        .with_attributes(service.attributes())
-        .build()
 }

@@ -1,5 +1,11 @@
-//! A collector of traces in this process: it speaks the published protos of OTLP, over gRPC and over
-//! HTTP, and remembers what it was sent.
+//! A collector in this process: it speaks the published protos of OTLP, over gRPC and over HTTP, and
+//! remembers what it was sent.
+
+// Other crates' tests find these by this path, too.
+#[path = "collector/logs.rs"]
+mod logs;
+#[path = "collector/metrics.rs"]
+mod metrics;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,6 +16,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::post;
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::LogsServiceServer;
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::MetricsServiceServer;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -26,6 +34,8 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Response, Status};
 
+pub(crate) use self::logs::Logged;
+pub(crate) use self::metrics::Pushed;
 use super::soon;
 
 /// A collector, and what it has.
@@ -56,6 +66,8 @@ pub(crate) struct Seen {
 #[derive(Clone, Debug, Default)]
 struct Received {
     spans: Arc<watch::Sender<Vec<Seen>>>,
+    logs: Arc<watch::Sender<Vec<Logged>>>,
+    pushes: Arc<watch::Sender<Vec<Pushed>>>,
     headers: Arc<watch::Sender<HeaderMap>>,
 }
 
@@ -95,9 +107,10 @@ impl Collector {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let (address, received) = (listener.local_addr().unwrap(), Received::default());
-        let service = TraceServiceServer::new(received.clone());
         let serving = tonic::transport::Server::builder()
-            .add_service(service)
+            .add_service(TraceServiceServer::new(received.clone()))
+            .add_service(MetricsServiceServer::new(received.clone()))
+            .add_service(LogsServiceServer::new(received.clone()))
             .serve_with_incoming(TcpListenerStream::new(listener));
         let task = tokio::spawn(async move { serving.await.unwrap() });
         Self {
@@ -113,6 +126,8 @@ impl Collector {
         let (address, received) = (listener.local_addr().unwrap(), Received::default());
         let routes = axum::Router::new()
             .route("/v1/traces", post(take))
+            .route("/v1/metrics", post(metrics::take))
+            .route("/v1/logs", post(logs::take))
             .with_state(received.clone());
         let task = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
         Self {
@@ -138,6 +153,34 @@ impl Collector {
         soon("the spans", spans).await.unwrap().clone()
     }
 
+    /// The log records that have arrived until now.
+    pub(crate) fn logs(&self) -> Vec<Logged> {
+        self.received.logs.borrow().clone()
+    }
+
+    /// The first log record with this message, once it is there.
+    pub(crate) async fn logged(&self, message: &str) -> Logged {
+        let mut logs = self.received.logs.subscribe();
+        let has = |logged: &&Logged| logged.message == message;
+        let found = logs.wait_for(|logs| logs.iter().any(|logged| has(&logged)));
+        let logs = soon(message, found).await.unwrap();
+        logs.iter().find(has).unwrap().clone()
+    }
+
+    /// What the pushes have had until now.
+    pub(crate) fn pushes(&self) -> Vec<Pushed> {
+        self.received.pushes.borrow().clone()
+    }
+
+    /// The first push in which a series has this value.
+    pub(crate) async fn pushed(&self, series: &str, value: f64) -> Pushed {
+        let mut pushes = self.received.pushes.subscribe();
+        let has = |pushed: &&Pushed| pushed.has(series, value);
+        let found = pushes.wait_for(|pushes| pushes.iter().any(|pushed| has(&pushed)));
+        let pushes = soon(series, found).await.unwrap();
+        pushes.iter().find(has).unwrap().clone()
+    }
+
     /// The metadata of the last request.
     pub(crate) fn headers(&self) -> HeaderMap {
         self.received.headers.borrow().clone()
@@ -149,14 +192,8 @@ impl Collector {
 impl Received {
     fn take(&self, headers: HeaderMap, request: ExportTraceServiceRequest) {
         self.headers.send_replace(headers);
-        self.spans.send_modify(|spans| {
-            for of_resource in request.resource_spans {
-                let resource = attributes(&of_resource.resource.unwrap().attributes);
-                for span in of_resource.scope_spans.into_iter().flat_map(|it| it.spans) {
-                    spans.push(Seen::of(span, resource.clone()));
-                }
-            }
-        });
+        self.spans
+            .send_modify(|spans| spans.extend(Seen::all(request)));
     }
 }
 
@@ -180,6 +217,15 @@ async fn take(State(received): State<Received>, headers: HeaderMap, body: Bytes)
 // === impl Seen ===
 
 impl Seen {
+    /// The spans of a message, each with the resource that it has in common with others.
+    pub(crate) fn all(request: ExportTraceServiceRequest) -> impl Iterator<Item = Self> {
+        request.resource_spans.into_iter().flat_map(|of_resource| {
+            let resource = attributes(&of_resource.resource.unwrap().attributes);
+            let spans = of_resource.scope_spans.into_iter().flat_map(|it| it.spans);
+            spans.map(move |span| Self::of(span, resource.clone()))
+        })
+    }
+
     fn of(span: Span, resource: BTreeMap<String, String>) -> Self {
         let events = span.events.iter();
         Self {

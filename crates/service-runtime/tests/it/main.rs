@@ -11,6 +11,7 @@ mod abuse;
 #[allow(dead_code, reason = "the tests of the whole server use more of it")]
 mod collector;
 mod drain;
+mod faults;
 mod frames;
 mod health;
 mod layers;
@@ -19,6 +20,7 @@ mod limits;
 mod log;
 mod metrics;
 mod ops;
+mod pushed;
 mod scrape;
 mod server;
 mod subject;

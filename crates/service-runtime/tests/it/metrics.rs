@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use service_runtime::auth::Guard;
+use service_runtime::faults::Faults;
 use service_runtime::layers::metrics::Calls;
 use service_runtime::layers::spans::Spans;
 use service_runtime::layers::{Layers, identity::Identity};
@@ -27,10 +28,12 @@ pub(crate) fn start(scraped: &Scraped, limits: &limits::Config) -> (Running, Gat
         identity: Identity::new("replica-1", "1.2.3").unwrap(),
         guard: Guard::open(),
         limits: limits.start(&methods),
+        faults: Faults::off(),
         calls: Some(Calls::new(&meter, &methods)),
         spans: Some(Spans::new(&scraped.traces(), &methods)),
     };
     layers.limits.measure(&meter);
+    layers.faults.measure(&meter);
     start_in(layers, |bound| bound.measured(&meter), on_a_free_port())
 }
 
@@ -179,8 +182,16 @@ async fn every_instrument_has_its_name_its_type_and_its_description() {
     let build = "build_info{name=\"subject\",version=\"1.2.3\"} 1\n";
     assert!(text.contains(build), "{text}");
     let target = "target_info{service_instance_id=\"replica-1\",service_name=\"subject\",\
-                  service_version=\"1.2.3\"} 1\n";
+                  service_version=\"1.2.3\",telemetry_sdk_language=\"rust\",";
     assert!(text.contains(target), "{text}");
+}
+
+#[tokio::test]
+async fn a_replica_that_wants_no_calls_any_more_says_so() {
+    let scraped = Scraped::start();
+    assert!(scraped.value("server_draining").await.abs() < f64::EPSILON);
+    scraped.readiness.drain();
+    scraped.until("server_draining", 1.0).await;
 }
 
 #[tokio::test]

@@ -168,11 +168,23 @@ async fn other_paths_list_what_exists() {
     let address = bound.local_address();
     let _ops = bound.serve(readiness, telemetry("replica-1"), VERSION);
     let (code, body) = get(address, "/healthz", "*/*").await;
-    let paths = "/livez\n/readyz\n/metrics\n/version\n";
+    let paths = "/livez\n/readyz\n/metrics\n/log-level\n/version\n";
     assert_eq!((code, body.as_str()), (404, paths));
     let (code, body) = get(address, "/version", "*/*").await;
     assert_eq!(
         (code, body.as_str()),
         (200, "{\"name\":\"subject\",\"version\":\"1.2.3\"}")
     );
+}
+
+#[tokio::test]
+async fn logs_that_somebody_else_has_started_are_not_changed() {
+    let health = Reporter::new([]);
+    let (readiness, _probes) = Readiness::start(&often(), vec![], &health);
+    let bound = bind();
+    let address = bound.local_address();
+    let _ops = bound.serve(readiness, telemetry("replica-1"), VERSION);
+    let (code, body) = get(address, "/log-level", "*/*").await;
+    assert_eq!(code, 501, "{body}");
+    assert!(body.contains("has started the logs by itself"), "{body}");
 }

@@ -18,13 +18,14 @@ use crate::subject::soon;
 pub(crate) struct Scraped {
     telemetry: Telemetry,
     address: SocketAddr,
+    pub(crate) readiness: Readiness,
     _ops: Running,
     _probes: Probes,
 }
 
 /// A provider for a replica that calls itself so.
 pub(crate) fn telemetry(instance: &str) -> Telemetry {
-    Telemetry::start(&service(instance)).unwrap()
+    Telemetry::start(&Config::default(), &service(instance)).unwrap()
 }
 
 pub(crate) fn service(instance: &str) -> Service {
@@ -39,12 +40,18 @@ pub(crate) fn service(instance: &str) -> Service {
 
 impl Scraped {
     pub(crate) fn start() -> Self {
-        let telemetry = telemetry("replica-1");
+        Self::pushing(&Config::default())
+    }
+
+    /// One that pushes as well, if the settings say so.
+    pub(crate) fn pushing(to: &Config) -> Self {
+        let telemetry = Telemetry::start(to, &service("replica-1")).unwrap();
         let config = readiness::Config {
             interval: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
         };
         let (readiness, probes) = Readiness::start(&config, vec![], &Reporter::new([]));
+        readiness.measure(&telemetry.meter());
         let address = ([127, 0, 0, 1], 0).into();
         let bound = ops::Config { address }.bind().unwrap();
         let version = Version {
@@ -53,10 +60,16 @@ impl Scraped {
         };
         Self {
             address: bound.local_address(),
-            _ops: bound.serve(readiness, telemetry.clone(), version),
+            _ops: bound.serve(readiness.clone(), telemetry.clone(), version),
             telemetry,
+            readiness,
             _probes: probes,
         }
+    }
+
+    /// Pushes for the last time.
+    pub(crate) async fn flush(&self) {
+        self.telemetry.flush().await;
     }
 
     pub(crate) fn meter(&self) -> Meter {

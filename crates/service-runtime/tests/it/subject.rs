@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use service_runtime::auth::Guard;
+use service_runtime::faults::Faults;
 use service_runtime::health::HealthServer;
 use service_runtime::health::pb::health_client::HealthClient;
 use service_runtime::health::pb::health_server::Health;
@@ -75,6 +76,7 @@ pub(crate) fn start_other(config: Config, guard: Guard, limits: Limits) -> (Runn
         identity: Identity::new("replica-1", "1.2.3").unwrap(),
         guard,
         limits,
+        faults: Faults::off(),
         calls: None,
         spans: None,
     };

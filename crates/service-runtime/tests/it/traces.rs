@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use service_runtime::auth::Guard;
+use service_runtime::faults::Faults;
 use service_runtime::layers::spans::Spans;
 use service_runtime::layers::{Layers, identity::Identity};
 use service_runtime::limits::Limits;
@@ -38,6 +39,7 @@ pub(crate) fn start(traces: &Traces) -> Running {
         identity: Identity::new("replica-1", "1.2.3").unwrap(),
         guard: Guard::open(),
         limits: Limits::off(),
+        faults: Faults::off(),
         calls: None,
         spans: Some(Spans::new(traces, &methods)),
     };
@@ -214,7 +216,7 @@ async fn the_last_spans_are_sent_when_the_process_ends_over_grpc_and_over_http()
 }
 
 async fn lost(scraped: &Scraped, reason: &str) -> f64 {
-    let series = format!("telemetry_spans_lost_total{{reason=\"{reason}\"}}");
+    let series = format!("telemetry_lost_total{{reason=\"{reason}\",signal=\"traces\"}}");
     scraped.value(&series).await
 }
 
@@ -228,7 +230,7 @@ async fn a_collector_that_swallows_everything_costs_a_queue_and_the_loss_is_coun
         config.traces.otlp.protocol = protocol;
         config.traces.otlp.timeout = Duration::from_mins(1);
         (config.traces.batch.queue_size, config.traces.batch.size) = (8, 4);
-        config.traces.flush_timeout = Duration::from_millis(100);
+        config.flush_timeout = Duration::from_millis(100);
         let scraped = Scraped::start();
         let traces = scraped.traced(&config);
         let server = start(&traces);
@@ -236,7 +238,7 @@ async fn a_collector_that_swallows_everything_costs_a_queue_and_the_loss_is_coun
         for _ in 0..50 {
             soon("an answer", client.check(asking(""))).await.unwrap();
         }
-        let full = "telemetry_spans_lost_total{reason=\"queue_full\"}";
+        let full = "telemetry_lost_total{reason=\"queue_full\",signal=\"traces\"}";
         scraped.until(full, 42.0).await;
         soon("the end of the flush", traces.flush()).await;
         let left = lost(&scraped, "shutdown").await;
@@ -257,7 +259,7 @@ async fn what_a_collector_that_is_down_did_not_take_is_counted() {
     for _ in 0..3 {
         call(&server, "", &[]).await;
     }
-    let failed = "telemetry_spans_lost_total{reason=\"export_failed\"}";
+    let failed = "telemetry_lost_total{reason=\"export_failed\",signal=\"traces\"}";
     scraped.until(failed, 3.0).await;
     soon("the end of the flush", traces.flush()).await;
 }

@@ -5,12 +5,17 @@
 //! all writers; and one that is lost costs a poll interval and nothing else.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Meter;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::instruments::FEED_INTERRUPTIONS;
 
 const CHANNEL: &str = "changes";
 
@@ -24,17 +29,30 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct News {
     here: Arc<Notify>,
     others: Arc<Notify>,
+    /// How often the connection that listens was lost.
+    lost: Arc<AtomicU64>,
     tasks: Arc<[AbortOnDropHandle<()>]>,
+}
+
+/// Whether others are heard.
+struct Hearing {
+    is: bool,
+    lost: Arc<AtomicU64>,
 }
 
 /// Starts to tell and to listen, if there is anybody to. Must be called on a tokio runtime.
 pub(super) fn start(pool: &PgPool, notifications: bool) -> News {
     let here = Arc::new(Notify::new());
     let others = Arc::new(Notify::new());
+    let lost = Arc::new(AtomicU64::new(0));
     let tasks = if notifications {
         vec![
             AbortOnDropHandle::new(tokio::spawn(tell(pool.clone(), Arc::clone(&others)))),
-            AbortOnDropHandle::new(tokio::spawn(listen(pool.clone(), Arc::clone(&here)))),
+            AbortOnDropHandle::new(tokio::spawn(listen(
+                pool.clone(),
+                Arc::clone(&here),
+                Arc::clone(&lost),
+            ))),
         ]
     } else {
         Vec::new()
@@ -42,6 +60,7 @@ pub(super) fn start(pool: &PgPool, notifications: bool) -> News {
     News {
         here,
         others,
+        lost,
         tasks: tasks.into(),
     }
 }
@@ -57,21 +76,35 @@ async fn tell(pool: PgPool, writes: Arc<Notify>) {
     }
 }
 
-async fn listen(pool: PgPool, news: Arc<Notify>) {
+async fn listen(pool: PgPool, news: Arc<Notify>, lost: Arc<AtomicU64>) {
+    let mut hearing = Hearing { is: false, lost };
     loop {
-        let Err(error) = hear(&pool, &news).await;
+        let Err(error) = hear(&pool, &news, &mut hearing).await;
+        if hearing.is {
+            hearing.ends();
+        }
         log(&error, "listening for changes was interrupted");
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-async fn hear(pool: &PgPool, news: &Notify) -> Result<std::convert::Infallible, sqlx::Error> {
+async fn hear(
+    pool: &PgPool,
+    news: &Notify,
+    hearing: &mut Hearing,
+) -> Result<std::convert::Infallible, sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
+    hearing.is = true;
     loop {
         // What was written before it listened, or while the connection was lost, is news too.
         news.notify_one();
-        listener.try_recv().await?;
+        if listener.try_recv().await?.is_some() {
+            hearing.is = true;
+        } else {
+            // The connection was lost; the next turn makes another one.
+            hearing.ends();
+        }
     }
 }
 
@@ -89,6 +122,15 @@ impl News {
         self.others.notify_one();
     }
 
+    /// Lets `meter` observe how often others were not heard.
+    pub(super) fn measure(&self, meter: &Meter) {
+        let (lost, reason) = (
+            Arc::clone(&self.lost),
+            KeyValue::new("reason", "notifications"),
+        );
+        FEED_INTERRUPTIONS.observe_count(meter, [reason], move || lost.load(Ordering::Relaxed));
+    }
+
     /// Tells nobody and hears nothing any more.
     pub(super) fn stop(&self) {
         for task in &*self.tasks {
@@ -99,5 +141,14 @@ impl News {
     /// Waits until something may have been written, here or elsewhere.
     pub(super) async fn wait(&self) {
         self.here.notified().await;
+    }
+}
+
+// === impl Hearing ===
+
+impl Hearing {
+    fn ends(&mut self) {
+        self.is = false;
+        self.lost.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn another_version_of_ours_is_found() {
-        let other = ("image: user-server:VERSION", "image: user-server:99.0.0");
+        let other = ("image: user-server:VERSION", "image: user-server:v99");
         assert_breaks(examine, &[other], "is not of the workspace's version");
     }
 }

@@ -16,7 +16,7 @@ const DEFAULT_GRACE: u64 = 30;
 /// Knative Serving gives a replica that it stops the time that a call may take.
 const KNATIVE: &str = "serving.knative.dev";
 
-/// After the drain the store closes; then the spans are sent that are still there, for which the settings
+/// After the drain the store closes; then the telemetry is sent that is still there, for which the settings
 /// have a bound.
 const CLOSE: Duration = Duration::from_secs(2);
 
@@ -28,7 +28,7 @@ pub(super) fn examine(render: &Render) -> Examination {
         };
         examination.subject();
         let drain = settings.drain.notice + settings.drain.deadline;
-        let flush = CLOSE + settings.telemetry.traces.flush_timeout;
+        let flush = CLOSE + settings.telemetry.flush_timeout;
         judge(&mut examination, &container, drain, flush);
     }
     examination
@@ -93,10 +93,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_last_spans_may_take_counts() {
+    fn what_the_last_telemetry_may_take_counts() {
         let longer = (
             "[drain]",
-            "[telemetry.traces]\n      flush_timeout = \"1m\"\n      [drain]",
+            "[telemetry]\n      flush_timeout = \"1m\"\n      [drain]",
         );
         assert_breaks(examine, &[longer], "45s are not more than 92s");
     }

@@ -6,9 +6,10 @@ use crate::check::finding::{Examination, Finding};
 use crate::check::program::SERVER;
 
 /// True terms that hold the word and are not about the entity.
-const TERMS: [&str; 6] = [
+const TERMS: [&str; 7] = [
     "user-agent",
     "user_agent",
+    "user_defined",
     "user:password",
     "userinfo",
     "username",
@@ -70,6 +71,7 @@ mod tests {
             "user-agent",
             "postgres://USER:PASSWORD@HOST",
             "superuser",
+            "SignalKind::user_defined1()",
             "runAsUser: 1",
         ] {
             assert!(!names(line, "user"), "{line}");

@@ -1,5 +1,5 @@
-//! What each component of the mesh changes: exactly what its `golden.diff` shows, in any order, and
-//! with every name changed.
+//! What the components of the mesh, and some that meet them, change: exactly what their `golden.diff` shows,
+//! in any order, and with every name changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use similar::TextDiff;
 use super::render::{objects, root, text};
 
 /// The components, each with the overlay that it is made for.
-const COMPONENTS: [(&str, &str); 8] = [
+const COMPONENTS: [(&str, &str); 9] = [
     ("canary-header", "istio"),
     ("fault-injection", "istio"),
     ("gateway", "plain"),
@@ -19,6 +19,7 @@ const COMPONENTS: [(&str, &str); 8] = [
     ("mirror", "istio"),
     ("multicluster", "plain"),
     ("multicluster-mesh", "istio"),
+    ("tracing", "plain"),
 ];
 
 /// Set to write the files anew; what is written then is to be read before it is committed.

@@ -77,7 +77,7 @@ async fn a_collector_must_prove_who_it_is() {
             if arrives {
                 collector.at_least(1).await;
             } else {
-                let failed = "telemetry_spans_lost_total{reason=\"export_failed\"}";
+                let failed = "telemetry_lost_total{reason=\"export_failed\",signal=\"traces\"}";
                 scraped.until(failed, 1.0).await;
                 assert!(collector.spans().is_empty(), "{protocol:?}");
             }
