@@ -17,13 +17,14 @@ mod messages;
 mod metrics;
 mod running;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use foldhash::HashSet;
 use http::Request;
 use opentelemetry::metrics::Meter;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,8 @@
 //! The methods that a server serves, as its descriptors tell: what a policy has to cover, and which
 //! calls are streams.
+//!
+//! Tables by a method's path are asked on every call, and what is in them is fixed at the start: they use a
+//! fast hash (`foldhash`), since nobody who calls can put anything into them.
 
 use prost::Message as _;
 use prost_types::FileDescriptorSet;

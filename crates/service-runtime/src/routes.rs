@@ -2,9 +2,8 @@
 //! routes to all others.
 //!
 //! tonic's [`Routes`] stand on axum's router, which takes every path apart, notes its parts in the
-//! request, and boxes the body, the call and the response. That is a tenth of what a small call costs,
-//! and a server of one service beside health and reflection needs none of it: the path says at once
-//! whether the service is meant.
+//! request, and boxes the body, the call and the response. A server of one service beside health and
+//! reflection needs none of it: the path says at once whether the service is meant.
 
 use std::convert::Infallible;
 use std::future::Future;

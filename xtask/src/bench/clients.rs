@@ -16,7 +16,7 @@ pub(super) const BASE: &str = "tonic Channel, 1 server";
 /// How many calls are made at the same time.
 pub(super) const CALLERS: [u32; 3] = [1, 10, 100];
 
-const PORT: u16 = 50_195;
+const PORT: u16 = 21_195;
 
 /// How many servers there are.
 const SERVERS: u8 = 3;

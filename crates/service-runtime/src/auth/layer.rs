@@ -35,14 +35,13 @@ pin_project! {
     pub struct ResponseFuture<S, B, F> {
         #[pin]
         state: State<S, B, F>,
-        guard: Guard,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
     enum State<S, B, F> {
-        Waiting { pending: Pending, call: Option<(S, Request<B>)> },
+        Waiting { pending: Pending, call: Option<Box<(S, Request<B>, Guard)>> },
         Inside { #[pin] inner: F },
         Refused { refusal: Option<(Option<Caller>, Refusal)> },
     }
@@ -97,14 +96,12 @@ where
                 let ready = mem::replace(&mut self.inner, clone);
                 State::Waiting {
                     pending,
-                    call: Some((ready, request)),
+                    // Few calls wait, and all of them are moved about.
+                    call: Some(Box::new((ready, request, self.guard.clone()))),
                 }
             }
         };
-        ResponseFuture {
-            state,
-            guard: self.guard.clone(),
-        }
+        ResponseFuture { state }
     }
 }
 
@@ -159,8 +156,9 @@ where
                 StateProjection::Waiting { pending, call } => {
                     let result = ready!(pending.as_mut().poll(cx));
                     match (result, call.take()) {
-                        (Ok(caller), Some((mut service, request))) => {
-                            enter(this.guard, &mut service, caller, request)
+                        (Ok(caller), Some(call)) => {
+                            let (mut service, request, guard) = *call;
+                            enter(&guard, &mut service, caller, request)
                         }
                         (Err(refusal), _) => State::Refused {
                             refusal: Some((None, refusal)),

@@ -23,8 +23,9 @@
 
 mod pattern;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
+use foldhash::{HashMap, HashMapExt as _, HashSet};
 use serde::Deserialize;
 
 pub use self::pattern::{BadPattern, Pattern};

@@ -36,7 +36,7 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        identity: Identity,
+        identity: Option<Identity>,
     }
 }
 
@@ -79,7 +79,7 @@ where
         ResponseFuture {
             inner: self.inner.call(request),
             // Two reference counts, no copies.
-            identity: self.identity.clone(),
+            identity: Some(self.identity.clone()),
         }
     }
 }
@@ -95,10 +95,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut result = ready!(this.inner.poll(cx));
-        if let Ok(response) = &mut result {
+        if let (Ok(response), Some(identity)) = (&mut result, this.identity.take()) {
             let headers = response.headers_mut();
-            headers.insert(SERVED_BY, this.identity.name.clone());
-            headers.insert(VERSION, this.identity.version.clone());
+            headers.insert(SERVED_BY, identity.name);
+            headers.insert(VERSION, identity.version);
         }
         Poll::Ready(result)
     }

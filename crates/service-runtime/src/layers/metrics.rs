@@ -5,11 +5,11 @@
 //! could invent as many as there is memory for. Where a measurement belongs is looked up once for each
 //! method and code, and not for every call: the instruments are bound to their labels.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use foldhash::{HashMap, HashMapExt as _};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundCounter, BoundHistogram, Counter, Histogram, Meter};
 use tonic::Code;

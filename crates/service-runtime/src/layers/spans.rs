@@ -8,11 +8,11 @@
 //!
 //! [conventions for gRPC]: https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use foldhash::HashMap;
 use http::Request;
 use opentelemetry::baggage::BaggageExt as _;
 use opentelemetry::propagation::TextMapPropagator as _;

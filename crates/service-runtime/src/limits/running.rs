@@ -4,9 +4,10 @@
 //! running calls, and no caller is forgotten, and given its share anew, while it has calls that last.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use foldhash::fast::RandomState;
 
 use super::callers::Key;
 
@@ -16,6 +17,7 @@ const PARTS: usize = 16;
 /// The callers with running calls.
 pub(super) struct PerCaller {
     parts: [Mutex<HashMap<Key, usize>>; PARTS],
+    /// Chooses the part; within a part std's hash keeps callers from choosing their neighbours.
     hasher: RandomState,
     most: usize,
 }
@@ -34,7 +36,7 @@ impl PerCaller {
     pub(super) fn new(most: usize) -> Self {
         Self {
             parts: Default::default(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             most,
         }
     }

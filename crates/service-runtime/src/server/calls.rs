@@ -24,9 +24,9 @@ use tokio_util::task::TaskTracker;
 use super::stall::Call;
 use super::turn::TurnTimer;
 
-/// How long the calls of one turn may take before the rest become tasks. As long as it takes to wake
-/// another thread a few times, so that handing over is worth it.
-const TURN: Duration = Duration::from_micros(200);
+/// How long the calls of one turn may take before the rest become tasks: two hundred small calls, so that
+/// one who sends that many at once is still answered with a few writes.
+const TURN: Duration = Duration::from_millis(1);
 
 /// Takes the calls of one connection from hyper, and counts them. Clones share both.
 #[derive(Clone)]

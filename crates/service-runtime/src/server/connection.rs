@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant as StdInstant};
 
 use http::{Request, Response};
@@ -15,7 +16,6 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 use tonic::transport::server::TcpConnectInfo;
-use tower::util::{Oneshot, ServiceExt as _};
 
 use super::calls::{Calls, WithCalls};
 use super::greeting::{Counted, Greeting};
@@ -231,7 +231,7 @@ impl Lifetime {
 impl<S: Serve> hyper::service::Service<Request<Incoming>> for Connection<S> {
     type Response = Response<With<Noted<S::Body>>>;
     type Error = Infallible;
-    type Future = With<Noting<Oneshot<S, Request<RequestBody>>>>;
+    type Future = With<Noting<S::Future>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let extensions = request.extensions_mut();
@@ -240,8 +240,12 @@ impl<S: Serve> hyper::service::Service<Request<Incoming>> for Connection<S> {
             extensions.insert(identity.clone());
         }
         let busy = self.activity.as_ref().map(Activity::call);
+        let mut service = self.service.clone();
+        // It is always ready, as `Serve` says, and called at once: kept beside its request until a first
+        // poll, it would be moved again with it.
+        let _ = service.poll_ready(&mut Context::from_waker(Waker::noop()));
         With::new(
-            Noting::new(self.service.clone().oneshot(request.map(RequestBody::new))),
+            Noting::new(service.call(request.map(RequestBody::new))),
             busy,
         )
     }
