@@ -30,6 +30,7 @@ mod metrics;
 mod otelcol;
 mod outage;
 mod page;
+mod per_core;
 mod postgres;
 mod process;
 mod reflection;
