@@ -26,6 +26,7 @@ use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
+use service_runtime::chain::Chain;
 
 use self::case::{CASES, Case};
 use self::error::Error;
@@ -75,8 +76,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            let source = std::error::Error::source(&error).map(|it| format!(": {it}"));
-            anstream::eprintln!("error: {error}{}", source.unwrap_or_default());
+            anstream::eprintln!("error: {}", Chain(&error));
             error.code()
         }
     }
