@@ -158,7 +158,7 @@ async fn a_replica_that_cannot_be_asked_is_told_with_what_to_do() {
     let wrong = [
         "set",
         "--method",
-        "GetUsr",
+        "GatUser",
         "--abort",
         "--ops-address",
         &willing_at,

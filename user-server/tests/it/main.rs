@@ -26,6 +26,7 @@ mod limiting;
 mod log_level;
 mod log_records;
 mod looking_up;
+mod lost_replica;
 mod metrics;
 mod otelcol;
 mod outage;
