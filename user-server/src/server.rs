@@ -1,13 +1,14 @@
 //! The parts put together: the store is opened, the ports are taken, and then it serves until it is
 //! asked to stop. The program, the tests and the demo all start here.
 
+mod services;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use service_runtime::health::{self, Reporter};
+use service_runtime::health::Reporter;
 use service_runtime::layers::{Layers, identity::Identity, metrics::Calls, spans::Spans};
 use service_runtime::logs::Logs;
-use service_runtime::methods::Method;
 use service_runtime::readiness::{Check, Probe, Readiness};
 use service_runtime::routes::Straight;
 use service_runtime::telemetry::logs::{self, Records};
@@ -19,10 +20,9 @@ use service_runtime::{auth, drain, faults, ops, server, stop};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tonic::service::Routes;
-use tonic_reflection::pb as reflection;
-use user_api::v1::user_service_server::{SERVICE_NAME, UserServiceServer};
 
+use self::services::Services;
+pub(crate) use self::services::methods;
 use crate::cache::Cache;
 use crate::feed::{self, Feed};
 use crate::settings::Settings;
@@ -36,9 +36,6 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// call waits for a lock, and is undone by the database when the process ends.
 const CLOSE: Duration = Duration::from_secs(1);
 
-/// The service itself, on the database.
-type Service = UserServiceServer<rpc::Service<Traced<Database>>>;
-
 /// A server that has everything it needs, and answers nobody yet.
 #[derive(Debug)]
 pub struct Server {
@@ -46,8 +43,7 @@ pub struct Server {
     telemetry: Telemetry,
     traces: Traces,
     records: Records,
-    service: Service,
-    routes: Routes,
+    services: Services,
     layers: Layers,
     health: Reporter,
     store: Database,
@@ -156,7 +152,7 @@ impl Server {
             .await
             .map_err(Error::Store)?;
         store.measure(&meter);
-        let health = Reporter::new([SERVICE_NAME]);
+        let health = Reporter::new(services::NAMES);
         let cache = Cache::new(&settings.cache);
         let closing = CancellationToken::new();
         let (feed, following) = Feed::start(
@@ -177,13 +173,8 @@ impl Server {
             store.system(),
             traces.tracer(env!("CARGO_PKG_NAME")),
         );
-        let service = settings
-            .compression
-            .apply(UserServiceServer::new(rpc::Service::new(
-                for_calls, cache, feed,
-            )))
-            .max_decoding_message_size(settings.limits.max_message_size);
-        let routes = routes(&settings, service.clone(), &health).map_err(Error::Reflection)?;
+        let calls = rpc::Service::new(for_calls, cache, feed);
+        let services = Services::new(&settings, calls, &health).map_err(Error::Reflection)?;
         let tls = settings.server.tls.identity().await.map_err(Error::Tls)?;
         let grpc = settings.server.clone().bind_over(tls, &settings.runtime);
         let grpc = grpc.map_err(Error::Grpc)?.measured(&meter);
@@ -195,8 +186,7 @@ impl Server {
             telemetry,
             traces,
             records,
-            service,
-            routes,
+            services,
             layers,
             health,
             store,
@@ -248,10 +238,10 @@ impl Server {
         let web = self.web.map(|web| {
             let health = self.health.clone();
             let closing = async move { health.closed().await };
-            let calls = self.layers.clone().around(self.routes.clone());
+            let calls = self.layers.clone().around(self.services.routes.clone());
             web.serve(calls, closing)
         });
-        let calls = Straight::to(self.service, self.routes);
+        let calls = Straight::to(self.services.service, self.services.routes);
         let server = self.grpc.serve(self.layers.around(calls));
         let process = drain::Process {
             health: &self.health,
@@ -289,7 +279,8 @@ impl Server {
             certificate,
             store = %self.settings.store.url,
             reflection = self.settings.reflection.enabled,
-            "serving {SERVICE_NAME}"
+            "serving {}",
+            services::NAMES[0]
         );
         if self.settings.faults.enabled {
             tracing::warn!(
@@ -309,43 +300,6 @@ impl Server {
 async fn close(health: Reporter, closing: CancellationToken) {
     health.closed().await;
     closing.cancel();
-}
-
-/// What is served: a policy has to cover it.
-pub(crate) fn methods(settings: &Settings) -> Result<Vec<Method>, prost::DecodeError> {
-    let mut served = vec![user_api::FILE_DESCRIPTOR_SET, health::FILE_DESCRIPTOR_SET];
-    if settings.reflection.enabled {
-        served.push(reflection::v1::FILE_DESCRIPTOR_SET);
-        served.push(reflection::v1alpha::FILE_DESCRIPTOR_SET);
-    }
-    let methods: Result<Vec<_>, _> = served.into_iter().map(Method::of).collect();
-    Ok(methods?.concat())
-}
-
-fn routes(
-    settings: &Settings,
-    service: Service,
-    health: &Reporter,
-) -> Result<Routes, tonic_reflection::server::Error> {
-    let mut routes = Routes::builder();
-    routes.add_service(service).add_service(health.service());
-    if settings.reflection.enabled {
-        let builder = || {
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(user_api::FILE_DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(health::FILE_DESCRIPTOR_SET)
-                // The details of errors, so that tools can show them.
-                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(reflection::v1::FILE_DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(reflection::v1alpha::FILE_DESCRIPTOR_SET)
-                .include_reflection_service(false)
-        };
-        // Both versions, because many tools still speak the older one.
-        routes
-            .add_service(builder().build_v1()?)
-            .add_service(builder().build_v1alpha()?);
-    }
-    Ok(routes.routes().prepare())
 }
 
 // === impl StoreAnswers ===

@@ -7,8 +7,9 @@
 //! - "**In** `PATH`, before `TEXT`": it precedes it.
 //! - "**In** `PATH`, instead of `TEXT`": it takes its place.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::make::Workshop;
@@ -52,26 +53,8 @@ fn follow(
     document: &str,
     text: &str,
 ) -> Result<Outcome, Error> {
-    let steps = steps(text);
-    let wrong = |step: usize, problem: &str| Error::Step {
-        document: document.to_owned(),
-        step: step + 1,
-        problem: problem.to_owned(),
-    };
-    if steps.is_empty() {
-        return Err(wrong(0, "there is none"));
-    }
-    for (index, step) in steps.iter().enumerate() {
-        let path = project.join(&step.path);
-        let old = if step.action == Action::Create {
-            String::new()
-        } else {
-            fs::read_to_string(&path).map_err(Error::file(&path))?
-        };
-        let new = step
-            .applied(&old)
-            .map_err(|problem| wrong(index, problem))?;
-        fs::write(&path, new).map_err(Error::file(&path))?;
+    for (path, text) in changed(project, document, text)? {
+        fs::write(&path, text).map_err(Error::file(&path))?;
     }
     cargo(workshop, project, &["fmt"])?;
     for arguments in [
@@ -91,6 +74,33 @@ fn follow(
         }
     }
     Ok(Outcome::Held)
+}
+
+/// The files that the steps change, as they are after the last one.
+fn changed(project: &Path, document: &str, text: &str) -> Result<BTreeMap<PathBuf, String>, Error> {
+    let steps = steps(text);
+    let wrong = |step: usize, problem: &str| Error::Step {
+        document: document.to_owned(),
+        step: step + 1,
+        problem: problem.to_owned(),
+    };
+    if steps.is_empty() {
+        return Err(wrong(0, "there is none"));
+    }
+    let mut files = BTreeMap::new();
+    for (index, step) in steps.iter().enumerate() {
+        let path = project.join(&step.path);
+        let old = match files.remove(&path) {
+            Some(text) => text,
+            None if !path.exists() && step.action == Action::Create => String::new(),
+            None => fs::read_to_string(&path).map_err(Error::file(&path))?,
+        };
+        let new = step
+            .applied(&old)
+            .map_err(|problem| wrong(index, problem))?;
+        files.insert(path, new);
+    }
+    Ok(files)
 }
 
 /// All steps of a text, in their order.
@@ -196,5 +206,15 @@ mod tests {
         assert_eq!(step.applied("a\nb\nc\n"), Ok("a\nx\nc\n".to_owned()));
         assert!(step.applied("a\n").is_err());
         assert!(step.applied("b\nb\n").is_err());
+    }
+
+    #[test]
+    fn every_step_finds_its_place_in_this_repository() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for document in DOCUMENTS {
+            let text = fs::read_to_string(root.join(document)).unwrap();
+            let files = changed(&root, document, &text).unwrap();
+            assert!(files.len() > 10, "{document} changes more: {files:?}");
+        }
     }
 }
