@@ -52,7 +52,7 @@ impl Issuer {
     }
 
     /// A token of the length that `cargo xtask bench` sends; every subject has another one.
-    pub fn token(&self, algorithm: Algorithm, subject: usize) -> String {
+    pub fn token(&self, algorithm: Algorithm, subject: u32) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let expiry = now.expect("1970 is over").as_secs() + 24 * 3600;
         let (alg, kid) = match algorithm {

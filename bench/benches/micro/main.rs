@@ -7,8 +7,9 @@
 //! It needs valgrind and `gungraun-runner` (docs/performance.md). Each row runs in a process of its own
 //! under callgrind, which counts what the measured thread does in [`CALLS`] calls, after [`WARM_UP`] that
 //! are not counted. Two things are not as they are without valgrind: the time is asked by a system call,
-//! which is not counted, and the processor seems to have no instructions for SHA-256.
+//! which is not counted, and the processor has no instructions for SHA-256 ([`callgrind`]).
 
+mod callgrind;
 mod handler;
 mod issuer;
 mod lookups;
@@ -25,10 +26,10 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How many calls are counted: what happens every now and then is shared by them.
-const CALLS: usize = 1000;
+const CALLS: u32 = 1000;
 
 /// How many are made before.
-const WARM_UP: usize = 200;
+const WARM_UP: u32 = 200;
 
 fn main() {
     // The runner starts this program again for each row, with arguments of its own.

@@ -96,7 +96,7 @@ async fn connect(address: SocketAddr) -> SendRequest<Bytes> {
 }
 
 /// One call after the other.
-async fn call(client: &mut SendRequest<Bytes>, token: &str, calls: usize) {
+async fn call(client: &mut SendRequest<Bytes>, token: &str, calls: u32) {
     for _ in 0..calls {
         let mut request = Request::post(format!("http://bench{PATH}"))
             .version(Version::HTTP_2)

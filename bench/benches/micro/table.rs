@@ -1,9 +1,9 @@
-//! The table at the end: what callgrind has counted, for each call, and what each layer is of the whole.
+//! The table at the end: what each layer costs a call, and what that is of the whole.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::CALLS;
+use crate::callgrind::Counted;
 
 /// The parts of the layers: a name, and that of the rows.
 const PARTS: [(&str, &str); 6] = [
@@ -23,25 +23,27 @@ const COMPARED: [(&str, &str); 3] = [
 ];
 
 /// What stands for itself.
-const SINGLE: [(&str, &str); 2] = [
+const SINGLE: [(&str, &str); 4] = [
     ("the policy's decision", "policy.decide"),
     ("the channel's pick of three", "pick.round_robin"),
+    ("over HTTP/2, the handler alone", "server.bare"),
+    ("over HTTP/2, all layers", "server.all"),
 ];
 
 /// Prints it, if all rows were measured.
 pub fn print() {
-    let counted = Counted::new();
-    if counted.print().is_none() {
+    let rows = Rows::new();
+    if rows.print().is_none() {
         println!("no table: not every row was measured");
     }
 }
 
 /// Where gungraun has put what was counted.
-struct Counted(PathBuf);
+struct Rows(PathBuf);
 
-// === impl Counted ===
+// === impl Rows ===
 
-impl Counted {
+impl Rows {
     fn new() -> Self {
         // target/release/deps/micro-…
         let program = std::env::current_exe().unwrap_or_default();
@@ -52,55 +54,40 @@ impl Counted {
     fn print(&self) -> Option<()> {
         let bare = self.row("handler.bare")?;
         let none = self.row("layers.none")?;
-        let all = self.row("layers.all")?;
-        let percent = |of: f64| format!("{:.1} %", 100.0 * of / (all - bare));
-        println!();
-        println!("instructions for each call");
-        println!("{:<44} {:>9} {:>9} {:>8}", "", "alone", "in all", "share");
-        println!("{:<44} {bare:>9.0}", "the handler, without layers");
-        let (name, more) = ("layers without parts", none - bare);
-        println!("{name:<44} {more:>9.0} {more:>9.0} {:>8}", percent(more));
+        let all = self.row("layers.all")? - bare;
+        println!("\ninstructions for each call, without those of SHA-256\n");
+        println!(
+            "{:<44} {:>9} {:>9} {:>8} {:>9}",
+            "", "alone", "in all", "share", "SHA-256"
+        );
+        let line = |name: &str, alone: Counted, within: Counted| {
+            let share = 100.0 * within.plain / all.plain;
+            let (alone, within, sha256) = (alone.plain, within.plain, within.sha256);
+            println!("{name:<44} {alone:>9.0} {within:>9.0} {share:>6.1} % {sha256:>9.0}");
+        };
+        line("layers without parts", none - bare, none - bare);
         for (name, row) in PARTS {
             let alone = self.row(&format!("layers.{row}"))? - none;
-            let within = all - self.row(&format!("layers.no_{row}"))?;
-            println!(
-                "{name:<44} {alone:>9.0} {within:>9.0} {:>8}",
-                percent(within)
-            );
+            let without = self.row(&format!("layers.no_{row}"))? - bare;
+            line(name, alone, all - without);
         }
-        println!("{:<44} {:>9} {:>9.0}", "all layers", "", all - bare);
+        line("all layers", all, all);
         println!();
+        let single = |name: &str, counted: Counted| {
+            let Counted { plain, sha256 } = counted;
+            println!("{name:<44} {plain:>9.0} {:>9} {:>8} {sha256:>9.0}", "", "");
+        };
+        single("the handler, without layers", bare);
         for (name, row) in COMPARED {
-            let alone = self.row(&format!("layers.{row}"))? - none;
-            println!("{name:<44} {alone:>9.0}");
+            single(name, self.row(&format!("layers.{row}"))? - none);
         }
         for (name, row) in SINGLE {
-            println!("{name:<44} {:>9.0}", self.row(row)?);
-        }
-        println!();
-        for (name, row) in [("bare", "server.bare"), ("all layers", "server.all")] {
-            let name = format!("one call at a time over HTTP/2, {name}");
-            println!("{name:<44} {:>9.0}", self.row(row)?);
+            single(name, self.row(row)?);
         }
         Some(())
     }
 
-    /// Instructions for each call of a row, over all threads that were counted.
-    fn row(&self, name: &str) -> Option<f64> {
-        let mut sum = 0.0;
-        for entry in fs::read_dir(self.0.join(name)).ok()? {
-            let path = entry.ok()?.path();
-            if path.extension().is_some_and(|it| it == "out") {
-                let text = fs::read_to_string(&path).ok()?;
-                let total = text
-                    .lines()
-                    .find_map(|line| line.strip_prefix("totals: "))?;
-                let instructions = total.split(' ').next()?;
-                sum += instructions.parse::<f64>().ok()?;
-            }
-        }
-        #[expect(clippy::cast_precision_loss, reason = "it is a thousand")]
-        let calls = CALLS as f64;
-        Some(sum / calls)
+    fn row(&self, name: &str) -> Option<Counted> {
+        Counted::read(&self.0.join(name), CALLS)
     }
 }
