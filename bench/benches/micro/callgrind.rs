@@ -1,6 +1,5 @@
 //! What callgrind has written: how many instructions were counted, and how many of them are SHA-256.
 
-use std::collections::HashMap;
 use std::fs;
 use std::iter::Sum;
 use std::ops::Sub;
@@ -36,27 +35,21 @@ impl Counted {
         })
     }
 
-    /// Of one output in callgrind's format: costs follow the name of the function that they are of.
+    /// Of one output in callgrind's format, with whole names: costs follow the function that they are of.
     fn of(text: &str) -> Self {
         let (mut all, mut sha256) = (0.0, 0.0);
-        let mut is_sha256 = HashMap::new();
         let mut within = false;
         let mut is_inclusive = false;
         for line in text.lines() {
-            if let Some((kind, name)) = line.split_once("fn=(") {
-                // A name is told once; later there is its number alone.
-                let (number, name) = name.split_once(')').unwrap_or((name, ""));
-                let known = is_sha256
-                    .entry(number)
-                    .or_insert_with(|| name.contains(SHA256));
-                if kind.is_empty() {
-                    within = *known;
-                }
+            if let Some(name) = line.strip_prefix("fn=") {
+                within = name.contains(SHA256);
             } else if line.starts_with("calls=") {
                 // What follows is the cost of what is called, which is told there as well.
                 is_inclusive = true;
             } else if let Some(total) = line.strip_prefix("totals: ") {
-                all = total.trim().parse().unwrap_or_default();
+                // Instructions come first, if other events were counted as well.
+                let first = total.split(' ').next().and_then(|it| it.parse().ok());
+                all = first.unwrap_or_default();
             } else if line.starts_with(|it: char| it.is_ascii_digit() || "+-*".contains(it)) {
                 let cost = line.split(' ').nth(1).and_then(|it| it.parse::<f64>().ok());
                 if within && !is_inclusive {

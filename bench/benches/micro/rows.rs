@@ -1,6 +1,6 @@
 //! The rows, as gungraun wants them.
 
-use gungraun::{library_benchmark, library_benchmark_group};
+use gungraun::{Callgrind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group};
 use service_runtime::layers::Layered;
 
 use crate::handler::Answers;
@@ -66,7 +66,10 @@ library_benchmark_group!(
     benchmarks = [handler, layers, server, policy, pick]
 );
 
-gungraun::main!(library_benchmark_groups = calls);
+gungraun::main!(
+    config = LibraryBenchmarkConfig::default().tool(Callgrind::with_args(["--cache-sim=no"]));
+    library_benchmark_groups = calls
+);
 
 /// Measures all rows; or the one that the runner asks for.
 pub fn run() {
