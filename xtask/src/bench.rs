@@ -30,7 +30,7 @@ pub(crate) use self::error::Error;
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Needs Linux with two cores or more, h2load (Debian: the package nghttp2-client) and taskset; without Go
-the rows of grpc-go are left out. Everything is built with the release profile.
+the rows of grpc-go are left out. What is measured is built with the release profile.
 
 Examples:
   cargo xtask bench
@@ -46,7 +46,8 @@ pub(crate) struct Options {
     /// Only the rows whose names hold one of these texts; bare tonic is always there.
     #[arg(long, value_name = "TEXT", value_delimiter = ',')]
     only: Vec<String>,
-    /// One short round, which proves that everything runs and says nothing of speed; keeps no results.
+    /// One short round of what is built quickly, which proves that everything runs and says nothing of speed; keeps
+    /// no results.
     #[arg(long)]
     smoke: bool,
     /// Leave out the clients.
@@ -81,7 +82,12 @@ fn measure(options: &Options) -> Result<(), Error> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let plan = Plan::of(options);
     load::find()?;
-    let programs = build::all(&root)?;
+    let profile = if options.smoke {
+        build::Profile::Dev
+    } else {
+        build::Profile::Release
+    };
+    let programs = build::all(&root, profile)?;
     let ground = ground::Ground::prepare(&root)?;
     let servers = servers::compare(&programs, &ground, &plan)?;
     let clients = if plan.clients {

@@ -58,6 +58,9 @@ pub(crate) struct Options {
     /// The cargo-generate to use.
     #[arg(long, value_name = "FILE", default_value = "cargo-generate")]
     generator: PathBuf,
+    /// The folder of schemas that `cargo xtask check` of the services is given; without, it fetches the public ones.
+    #[arg(long, value_name = "FOLDER")]
+    schemas: Option<PathBuf>,
 }
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -84,7 +87,15 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 
 fn prove(options: &Options) -> Result<bool, Error> {
     let cases = chosen(&options.case)?;
-    let workshop = Workshop::open(repository(), options.generator.clone())?;
+    let schemas = options.schemas.as_ref().map(|path| {
+        let found = path.canonicalize();
+        found.map_err(Error::file(path))
+    });
+    let workshop = Workshop::open(
+        repository(),
+        options.generator.clone(),
+        schemas.transpose()?,
+    )?;
     let mut holds = report("template", "the renamer's own tests", || {
         proof::renamer(&workshop)
     });

@@ -1,4 +1,5 @@
-//! Builds what is measured, with the release profile; and what only helps, without.
+//! Builds what is measured, with the release profile unless nothing is measured; and what only helps,
+//! without.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,21 +17,28 @@ pub(super) struct Programs {
     pub(super) go: Option<PathBuf>,
 }
 
+/// How what is measured is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Profile {
+    /// In no time, for one who only wants to see it run.
+    Dev,
+    Release,
+}
+
 /// Builds all of them.
-pub(super) fn all(root: &Path) -> Result<Programs, Error> {
+pub(super) fn all(root: &Path, profile: Profile) -> Result<Programs, Error> {
     let ours = target(root);
-    for arguments in [
-        ["build", "--package", "user-client"].as_slice(),
-        &["build", "--release", "--package", "user-server"],
-    ] {
-        succeed("cargo build", cargo(root, &ours).args(arguments))?;
+    for (package, profile) in [("user-client", Profile::Dev), ("user-server", profile)] {
+        let mut build = cargo(root, &ours);
+        build.args(["build", "--package", package, "--profile", profile.name()]);
+        succeed("cargo build", &mut build)?;
     }
     let folder = root.join(FOLDER);
     // A folder of its own: the peers have other features, and would build everything anew in turns.
     let peers = ours.join("bench");
     succeed(
         "cargo build of the peers",
-        cargo(&folder, &peers).args(["build", "--release", "--locked"]),
+        cargo(&folder, &peers).args(["build", "--locked", "--profile", profile.name()]),
     )?;
     let go = peers.join("peers");
     let mut build = Command::new("go");
@@ -41,14 +49,33 @@ pub(super) fn all(root: &Path) -> Result<Programs, Error> {
     } else {
         anstream::eprintln!("SKIPPED grpc-go: Go is not here");
     }
-    let program = |folder: &Path, name: &str| folder.join("release").join(name);
+    let program = |folder: &Path, name: &str| folder.join(profile.folder()).join(name);
     Ok(Programs {
         server: program(&ours, "user-server"),
-        client: ours.join("debug").join("user-client"),
+        client: ours.join(Profile::Dev.folder()).join("user-client"),
         bare_tonic: program(&peers, "bare-tonic"),
         bench_client: program(&peers, "bench-client"),
         go: has_go.then_some(go),
     })
+}
+
+// === impl Profile ===
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Release => "release",
+        }
+    }
+
+    /// Where cargo puts what it builds so.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            Self::Release => "release",
+        }
+    }
 }
 
 /// Where cargo puts what it builds.
@@ -60,6 +87,15 @@ fn target(root: &Path) -> PathBuf {
 fn cargo(folder: &Path, target: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(folder).env("CARGO_TARGET_DIR", target);
+    // What cargo has said of this program to it: build scripts of others would take it for news, and
+    // everything behind them would be built again.
+    let mine = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if mine.iter().any(|it| name.starts_with(it)) {
+            command.env_remove(&*name);
+        }
+    }
     command
 }
 

@@ -21,6 +21,12 @@ const BOUND: Duration = Duration::from_secs(20);
 /// How HTTP/2 begins: the client's preface and empty settings (RFC 9113, section 3.4).
 const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
+/// How HTTP/2 begins an answer: the type of its first frame.
+const SETTINGS: u8 = 4;
+
+/// How TLS refuses what is none.
+const ALERT: u8 = 21;
+
 /// It is killed when this is dropped.
 pub(super) struct Process {
     name: String,
@@ -109,16 +115,16 @@ impl Drop for Process {
     }
 }
 
-/// Whether somebody answers with HTTP/2.
+/// Whether somebody answers: with HTTP/2, or with the alert of TLS that this is no handshake.
 fn speaks(address: SocketAddr) -> bool {
     let Ok(mut stream) = TcpStream::connect(address) else {
         return false;
     };
     let bound = stream.set_read_timeout(Some(BOUND)).is_ok();
-    let mut frame = [0; 9];
+    // An alert has seven bytes (RFC 8446, section 5.1), and an empty frame of SETTINGS nine.
+    let mut begin = [0; 7];
     bound
         && stream.write_all(GREETING).is_ok()
-        && stream.read_exact(&mut frame).is_ok()
-        // SETTINGS
-        && frame[3] == 4
+        && stream.read_exact(&mut begin).is_ok()
+        && (begin[0] == ALERT || begin[3] == SETTINGS)
 }

@@ -24,7 +24,12 @@ pub(super) struct Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Tonic(&'static str),
-    Ours { algorithm: Algorithm, tls: bool },
+    Ours {
+        algorithm: Algorithm,
+        tls: bool,
+        /// `runtime.shape`.
+        shape: &'static str,
+    },
     Go(Option<Algorithm>),
 }
 
@@ -33,14 +38,23 @@ pub(super) const PORT: u16 = 21_190;
 
 /// All of them.
 pub(super) fn all() -> Vec<Row> {
-    let ours = |algorithm, tls| Kind::Ours { algorithm, tls };
+    let shaped = |algorithm, tls, shape| Kind::Ours {
+        algorithm,
+        tls,
+        shape,
+    };
+    let ours = |algorithm, tls| shaped(algorithm, tls, "multi-thread");
     let row = |name, kind| Row { name, kind };
     vec![
         row(BASE, Kind::Tonic("multi-thread")),
         row("tonic, bare, a runtime per core", Kind::Tonic("per-core")),
         row("ours, HS256", ours(Algorithm::Hs256, false)),
+        row("ours, HS256, TLS", ours(Algorithm::Hs256, true)),
+        row(
+            "ours, HS256, a runtime per core",
+            shaped(Algorithm::Hs256, false, "per-core"),
+        ),
         row("ours, EdDSA", ours(Algorithm::EdDsa, false)),
-        row("ours, EdDSA, TLS", ours(Algorithm::EdDsa, true)),
         row("grpc-go, bare", Kind::Go(None)),
         row("grpc-go, featured, HS256", Kind::Go(Some(Algorithm::Hs256))),
         row("grpc-go, featured, EdDSA", Kind::Go(Some(Algorithm::EdDsa))),
@@ -78,7 +92,8 @@ impl Row {
             Kind::Tonic(shape) => {
                 command.args([&address, shape]);
             }
-            Kind::Ours { tls, .. } => {
+            Kind::Ours { tls, shape, .. } => {
+                command.args(["--set", &format!("runtime.shape={shape}")]);
                 command.args(["--config", "server.toml", "--address", &address]);
                 command.args(["--ops-address", &metrics]);
                 if tls {

@@ -17,13 +17,19 @@ pub(super) struct Workshop {
     folder: PathBuf,
     target: PathBuf,
     generator: PathBuf,
+    /// What `cargo xtask check` of the services is given; without, it fetches them.
+    schemas: Option<PathBuf>,
 }
 
 // === impl Workshop ===
 
 impl Workshop {
     /// Takes what git would commit; cargo-generate copies whatever lies about.
-    pub(super) fn open(root: PathBuf, generator: PathBuf) -> Result<Self, Error> {
+    pub(super) fn open(
+        root: PathBuf,
+        generator: PathBuf,
+        schemas: Option<PathBuf>,
+    ) -> Result<Self, Error> {
         let target =
             env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let folder = target.join("template");
@@ -32,6 +38,7 @@ impl Workshop {
             folder,
             target,
             generator,
+            schemas,
         };
         workshop.pack()?;
         seed::link(&workshop.target, &workshop.compiled())?;
@@ -177,6 +184,15 @@ impl Workshop {
         // Of this program's own build.
         for variable in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
             command.env_remove(variable);
+        }
+        command
+    }
+
+    /// `cargo xtask check` in a folder.
+    pub(super) fn check(&self, folder: &Path) -> Command {
+        let mut command = self.cargo(folder, &["xtask", "check"]);
+        if let Some(schemas) = &self.schemas {
+            command.arg("--schemas").arg(schemas);
         }
         command
     }

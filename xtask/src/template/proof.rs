@@ -176,7 +176,7 @@ fn clippy(workshop: &Workshop, project: &Path) -> Result<Outcome, Error> {
 }
 
 fn check(workshop: &Workshop, project: &Path) -> Result<Outcome, Error> {
-    cargo(workshop, project, &["xtask", "check"])
+    Ok(Outcome::of(&Workshop::run(&mut workshop.check(project))?))
 }
 
 fn tests(workshop: &Workshop, project: &Path) -> Result<Outcome, Error> {
@@ -210,7 +210,12 @@ impl Outcome {
         let said = String::from_utf8_lossy(&said);
         let lines: Vec<&str> = said.lines().collect();
         let last = lines.len().saturating_sub(LAST_LINES);
-        Self::without(lines[last..].iter().copied())
+        // What a test said stands between these two, long before the end.
+        let failures = lines
+            .iter()
+            .skip_while(|line| **line != "failures:")
+            .take_while(|line| !line.starts_with("test result:"));
+        Self::without(failures.chain(&lines[last..]).copied())
     }
 
     /// Nothing that is wrong, or what is.

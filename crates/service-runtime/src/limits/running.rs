@@ -3,11 +3,10 @@
 //! Only callers with a running call have an entry. The table is therefore no larger than the number of
 //! running calls, and no caller is forgotten, and given its share anew, while it has calls that last.
 
-use std::collections::HashMap;
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 use super::callers::Key;
 
@@ -16,17 +15,23 @@ const PARTS: usize = 16;
 
 /// The callers with running calls.
 pub(super) struct PerCaller {
-    parts: [Mutex<HashMap<Key, usize>>; PARTS],
-    /// Chooses the part; within a part std's hash keeps callers from choosing their neighbours.
+    parts: [Mutex<HashTable<Entry>>; PARTS],
+    /// std's, which keeps callers from choosing their neighbours. A name is hashed once for each call.
     hasher: RandomState,
     most: usize,
+}
+
+/// A caller with running calls.
+struct Entry {
+    hash: u64,
+    key: Key,
+    running: usize,
 }
 
 /// A call of a caller, while it runs.
 pub(super) struct Usage {
     table: Arc<PerCaller>,
-    /// Which part of the table its caller is in.
-    part: usize,
+    hash: u64,
     key: Key,
 }
 
@@ -43,34 +48,35 @@ impl PerCaller {
 
     /// A call's place among those of its caller, unless it has as many as it may.
     pub(super) fn admit(this: &Arc<Self>, key: &Key) -> Option<Usage> {
-        let place = this.place(key);
-        let mut part = this.part(place);
-        if let Some(running) = part.get_mut(key) {
-            if *running >= this.most {
+        let hash = this.hasher.hash_one(key);
+        let mut part = this.part(hash);
+        if let Some(entry) = part.find_mut(hash, |it| it.key == *key) {
+            if entry.running >= this.most {
                 return None;
             }
-            *running += 1;
+            entry.running += 1;
         } else {
             // There is room for one: no limit is no table.
-            part.insert(key.clone(), 1);
+            let entry = Entry {
+                hash,
+                key: key.clone(),
+                running: 1,
+            };
+            part.insert_unique(hash, entry, |it| it.hash);
         }
         drop(part);
         Some(Usage {
             table: this.clone(),
-            part: place,
+            hash,
             key: key.clone(),
         })
     }
 
-    fn place(&self, key: &Key) -> usize {
-        let place = self.hasher.hash_one(key) % (PARTS as u64);
-        // It is one of them, whatever the hash.
-        usize::try_from(place).unwrap_or_default()
-    }
-
-    /// Nothing panics while it is locked.
-    fn part(&self, place: usize) -> MutexGuard<'_, HashMap<Key, usize>> {
-        self.parts[place]
+    /// The part of the table where a key of this hash is. Nothing panics while it is locked.
+    fn part(&self, hash: u64) -> MutexGuard<'_, HashTable<Entry>> {
+        // Within a part the table looks at the lowest and the highest bits.
+        let [.., middle, _, _, _] = hash.to_be_bytes();
+        self.parts[usize::from(middle) % PARTS]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -80,11 +86,11 @@ impl PerCaller {
 
 impl Drop for Usage {
     fn drop(&mut self) {
-        let mut part = self.table.part(self.part);
-        if let Some(running) = part.get_mut(&self.key) {
-            *running -= 1;
-            if *running == 0 {
-                part.remove(&self.key);
+        let mut part = self.table.part(self.hash);
+        if let Ok(mut entry) = part.find_entry(self.hash, |it| it.key == self.key) {
+            entry.get_mut().running -= 1;
+            if entry.get().running == 0 {
+                entry.remove();
             }
         }
     }

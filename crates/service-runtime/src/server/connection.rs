@@ -1,5 +1,6 @@
 //! One connection: HTTP/2 on a socket, until the peer leaves, it is too old, or the server drains.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -37,9 +38,11 @@ pub(super) struct Lifetime {
 }
 
 /// The service of one connection, as hyper calls it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Connection<S> {
-    service: S,
+    /// hyper asks for calls through a shared reference, one after the other: a copy for each of them would
+    /// count a dozen references up and down.
+    service: RefCell<S>,
     info: TcpConnectInfo,
     /// Where its calls are counted, if that matters.
     activity: Option<Activity>,
@@ -112,7 +115,7 @@ async fn speak<S: Serve>(
     } = terms;
     let activity = Activity::begin();
     let service = Connection {
-        service,
+        service: RefCell::new(service),
         info,
         activity: max_idle.map(|_| activity.clone()),
         identity,
@@ -240,7 +243,8 @@ impl<S: Serve> hyper::service::Service<Request<Incoming>> for Connection<S> {
             extensions.insert(identity.clone());
         }
         let busy = self.activity.as_ref().map(Activity::call);
-        let mut service = self.service.clone();
+        // It is not borrowed already: no service calls the connection that it is called by.
+        let mut service = self.service.borrow_mut();
         // It is always ready, as `Serve` says, and called at once: kept beside its request until a first
         // poll, it would be moved again with it.
         let _ = service.poll_ready(&mut Context::from_waker(Waker::noop()));
