@@ -7,7 +7,7 @@ use tonic::{Code, Request};
 
 use crate::echo::{Client, Message, Method};
 use crate::load::burst;
-use crate::replica::{Replica, ready, replicas, to};
+use crate::replica::{Replica, hedged, ready, replicas, to};
 use crate::{bounded, wait_until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -141,10 +141,8 @@ async fn a_hedge_that_another_was_faster_than_is_no_failure() {
         };
         let channel = to(&replicas).hedging(policy).connect().unwrap();
         ready(&channel, 2).await;
-        replicas[0].hold();
-        let client = Client::new(&channel);
         for _ in 0..4 {
-            client.call(Method::Read).await.unwrap();
+            hedged(&channel, &replicas).await;
         }
         let stats = channel.stats();
         let counts = |subchannel: &SubchannelStats| {

@@ -14,7 +14,7 @@ use tonic::Code;
 
 use crate::echo::{Client, Method, message};
 use crate::raw::{Listener, NO_ERROR};
-use crate::replica::{Replica, builder, ready, replicas, to};
+use crate::replica::{Replica, builder, hedged, ready, replicas, to};
 use crate::{bounded, wait_until};
 
 const READ: &str = "echo.v1.EchoService/Read";
@@ -208,8 +208,7 @@ async fn both_attempts_of_a_hedged_call_are_below_it() {
         let builder = recorded.by(to(&replicas).hedging(policy));
         let channel = builder.connect().unwrap();
         ready(&channel, 2).await;
-        replicas[0].hold();
-        Client::new(&channel).call(Method::Read).await.unwrap();
+        hedged(&channel, &replicas).await;
 
         let calls = recorded.calls();
         let attempts = recorded.attempts(&calls[0]);
