@@ -61,6 +61,23 @@ fn previous_attempts(replicas: &[Replica]) -> Vec<Option<String>> {
     previous
 }
 
+/// A call that is sent to both replicas at once, and answered by the second one when both have it: an answer that
+/// is there before the first attempt waits for it leaves no need for another.
+pub(crate) async fn raced(channel: &Channel, replicas: &[Replica; 2]) {
+    for replica in replicas {
+        replica.hold();
+    }
+    let client = Client::new(channel);
+    let call = tokio::spawn(async move { client.call(Method::Read).await });
+    wait_until("both attempts are at their replicas", || {
+        replicas.iter().all(|replica| replica.running() == 1)
+    })
+    .await;
+    replicas[1].release();
+    call.await.unwrap().unwrap();
+    wait_until("the other attempt is gone", || replicas[0].running() == 0).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_replica_makes_no_slow_call_and_is_told_to_stop() {
     bounded(async {

@@ -19,8 +19,9 @@ use tonic_health::pb::health_client::HealthClient;
 
 use self::recorded::{Recorded, labels};
 use crate::echo::{Client, Health, Method, message};
+use crate::hedging::raced;
 use crate::raw::{Listener, NO_ERROR};
-use crate::replica::{builder, hedged, ready, replicas, to};
+use crate::replica::{builder, ready, replicas, to};
 use crate::{bounded, wait_until};
 
 const READ: &str = "echo.v1.EchoService/Read";
@@ -169,7 +170,7 @@ async fn a_hedged_call_counts_its_hedges_and_what_it_cancelled() {
         let builder = builder.meter_provider(&recorded.provider);
         let channel = builder.connect().unwrap();
         ready(&channel, 2).await;
-        hedged(&channel, &replicas).await;
+        raced(&channel, &replicas).await;
 
         let hedges = recorded.only("grpc.client.call.hedges");
         assert_eq!((hedges.unit.as_str(), hedges.sum), ("{hedge}", 1.0));

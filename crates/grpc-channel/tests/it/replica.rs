@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::echo::{Behaviour, Client, Method, descriptors};
+use crate::echo::{Behaviour, descriptors};
 use crate::wait_until;
 
 /// The port of every replica; their addresses differ.
@@ -117,23 +117,6 @@ pub(crate) async fn ready(channel: &Channel, count: usize) {
         ready.count() == count
     })
     .await;
-}
-
-/// A call that is sent to both replicas at once, and answered by the second one when both have it: an answer that
-/// is there before the first attempt waits for it leaves no need for another.
-pub(crate) async fn hedged(channel: &Channel, replicas: &[Replica; 2]) {
-    for replica in replicas {
-        replica.hold();
-    }
-    let client = Client::new(channel);
-    let call = tokio::spawn(async move { client.call(Method::Read).await });
-    wait_until("both attempts are at their replicas", || {
-        replicas.iter().all(|replica| replica.running() == 1)
-    })
-    .await;
-    replicas[1].release();
-    call.await.unwrap().unwrap();
-    wait_until("the other attempt is gone", || replicas[0].running() == 0).await;
 }
 
 // === impl Replica ===

@@ -6,8 +6,9 @@ use grpc_channel::{Disconnect, HedgingPolicy, State, SubchannelStats};
 use tonic::{Code, Request};
 
 use crate::echo::{Client, Message, Method};
+use crate::hedging::raced;
 use crate::load::burst;
-use crate::replica::{Replica, hedged, ready, replicas, to};
+use crate::replica::{Replica, ready, replicas, to};
 use crate::{bounded, wait_until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -142,7 +143,7 @@ async fn a_hedge_that_another_was_faster_than_is_no_failure() {
         let channel = to(&replicas).hedging(policy).connect().unwrap();
         ready(&channel, 2).await;
         for _ in 0..4 {
-            hedged(&channel, &replicas).await;
+            raced(&channel, &replicas).await;
         }
         let stats = channel.stats();
         let counts = |subchannel: &SubchannelStats| {

@@ -13,8 +13,9 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracerProvider,
 use tonic::Code;
 
 use crate::echo::{Client, Method, message};
+use crate::hedging::raced;
 use crate::raw::{Listener, NO_ERROR};
-use crate::replica::{Replica, builder, hedged, ready, replicas, to};
+use crate::replica::{Replica, builder, ready, replicas, to};
 use crate::{bounded, wait_until};
 
 const READ: &str = "echo.v1.EchoService/Read";
@@ -208,7 +209,7 @@ async fn both_attempts_of_a_hedged_call_are_below_it() {
         let builder = recorded.by(to(&replicas).hedging(policy));
         let channel = builder.connect().unwrap();
         ready(&channel, 2).await;
-        hedged(&channel, &replicas).await;
+        raced(&channel, &replicas).await;
 
         let calls = recorded.calls();
         let attempts = recorded.attempts(&calls[0]);
