@@ -15,6 +15,7 @@ mod process;
 mod report;
 mod rows;
 mod servers;
+mod shapes;
 mod token;
 
 use std::path::Path;
@@ -90,6 +91,7 @@ fn measure(options: &Options) -> Result<(), Error> {
     let programs = build::all(&root, profile)?;
     let ground = ground::Ground::prepare(&root)?;
     let servers = servers::compare(&programs, &ground, &plan)?;
+    let shapes = shapes::compare(&programs, &ground, &plan)?;
     let clients = if plan.clients {
         clients::compare(&programs, &plan)?
     } else {
@@ -100,6 +102,7 @@ fn measure(options: &Options) -> Result<(), Error> {
         rounds: plan.rounds,
         length: plan.length,
         servers,
+        shapes,
         clients,
     };
     let text = report.to_string();

@@ -15,6 +15,9 @@ pub(super) const MEASURED: &str = "0";
 /// The core of what measures.
 pub(super) const LOADING: &str = "1";
 
+/// Where the shapes of a runtime differ.
+pub(super) const BOTH: &str = "0,1";
+
 /// How long a server may take to answer.
 const BOUND: Duration = Duration::from_secs(20);
 

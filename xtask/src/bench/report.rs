@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::clients::{self, CALLERS};
 use super::figures::Figures;
 use super::machine::Machine;
-use super::servers;
+use super::{servers, shapes};
 
 /// Everything that was measured.
 pub(super) struct Report {
@@ -14,6 +14,7 @@ pub(super) struct Report {
     pub(super) rounds: u16,
     pub(super) length: Duration,
     pub(super) servers: Vec<servers::Measured>,
+    pub(super) shapes: Vec<shapes::Measured>,
     pub(super) clients: Vec<clients::Measured>,
 }
 
@@ -81,6 +82,29 @@ impl Report {
         Ok(())
     }
 
+    fn shapes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n## Shapes of the runtime\n")?;
+        writeln!(
+            f,
+            "This server (HS256) on every core, one of which the load has as well. For each number of connections, \
+             with so many calls at a time on each: µs of CPU per call, and calls a second to those of the first row \
+             in the same round.\n"
+        )?;
+        write!(f, "| `runtime.shape` |")?;
+        for (connections, streams) in shapes::LOADS {
+            write!(f, " {connections} × {streams} | calls/s |")?;
+        }
+        writeln!(f, "\n|---|{}", "--:|--:|".repeat(shapes::LOADS.len()))?;
+        for it in &self.shapes {
+            write!(f, "| `{}` |", it.name)?;
+            for (call, rate) in it.call.iter().zip(&it.rate) {
+                write!(f, " {} | {} |", median(call, 1), spread(rate))?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+
     fn clients(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n## Clients\n")?;
         writeln!(
@@ -115,6 +139,9 @@ impl fmt::Display for Report {
         )?;
         writeln!(f, "{}", self.machine)?;
         self.servers(f)?;
+        if !self.shapes.is_empty() {
+            self.shapes(f)?;
+        }
         if !self.clients.is_empty() {
             self.clients(f)?;
         }

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::build::Programs;
 use super::ground::Ground;
 use super::load::Aim;
-use super::process::{MEASURED, pinned};
+use super::process::{BOTH, MEASURED, pinned};
 use super::token::{AUDIENCE, Algorithm, ISSUER};
 
 /// What every other row is divided by.
@@ -18,6 +18,8 @@ pub(super) const BASE: &str = "tonic, bare";
 pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
+    /// Where it runs.
+    cores: &'static str,
 }
 
 /// What is started.
@@ -44,7 +46,11 @@ pub(super) fn all() -> Vec<Row> {
         shape,
     };
     let ours = |algorithm, tls| shaped(algorithm, tls, "multi-thread");
-    let row = |name, kind| Row { name, kind };
+    let row = |name, kind| Row {
+        name,
+        kind,
+        cores: MEASURED,
+    };
     vec![
         row(BASE, Kind::Tonic("multi-thread")),
         row("tonic, bare, a runtime per core", Kind::Tonic("per-core")),
@@ -59,6 +65,19 @@ pub(super) fn all() -> Vec<Row> {
         row("grpc-go, featured, HS256", Kind::Go(Some(Algorithm::Hs256))),
         row("grpc-go, featured, EdDSA", Kind::Go(Some(Algorithm::EdDsa))),
     ]
+}
+
+/// The measured server in both shapes of its runtime, on every core: on one they are the same.
+pub(super) fn shapes() -> [Row; 2] {
+    ["multi-thread", "per-core"].map(|shape| Row {
+        name: shape,
+        kind: Kind::Ours {
+            algorithm: Algorithm::Hs256,
+            tls: false,
+            shape,
+        },
+        cores: BOTH,
+    })
 }
 
 // === impl Row ===
@@ -85,7 +104,7 @@ impl Row {
     pub(super) fn command(&self, program: &std::path::Path, ground: &Ground) -> Command {
         let address = Self::address().to_string();
         let metrics = SocketAddr::from(([127, 0, 0, 1], PORT + 1)).to_string();
-        let mut command = pinned(MEASURED, program);
+        let mut command = pinned(self.cores, program);
         // The settings of the operator's own server are none of the bench's.
         command.current_dir(ground.folder()).env_clear();
         match self.kind {

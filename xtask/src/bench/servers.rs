@@ -131,7 +131,7 @@ fn round(
 }
 
 /// What a call costs the server in microseconds, and how many there were a second.
-fn cost(server: &Process, aim: &Aim, shape: Shape) -> Result<(f64, f64), Error> {
+pub(super) fn cost(server: &Process, aim: &Aim, shape: Shape) -> Result<(f64, f64), Error> {
     let before = server.cpu()?;
     let loaded = load::run(aim, shape)?;
     let spent = server.cpu()?.saturating_sub(before);
@@ -142,7 +142,7 @@ fn cost(server: &Process, aim: &Aim, shape: Shape) -> Result<(f64, f64), Error> 
 }
 
 /// Makes the record that is asked for.
-fn seed(row: &Row, programs: &Programs, ground: &Ground) -> Result<(), Error> {
+pub(super) fn seed(row: &Row, programs: &Programs, ground: &Ground) -> Result<(), Error> {
     let name = "user-client create";
     let mut command = Command::new(&programs.client);
     command.env_clear().current_dir(ground.folder());

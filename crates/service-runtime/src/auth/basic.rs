@@ -111,7 +111,6 @@ impl Default for Config {
 impl Basic {
     pub(super) fn start(config: &Config) -> Result<Self, FileError> {
         let reader = Reader {
-            remember_for: config.remember_for,
             remember: config.remember,
         };
         Ok(Self {

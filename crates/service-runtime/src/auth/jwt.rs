@@ -31,6 +31,9 @@ use super::reload::Reloaded;
 use super::{Checked, Error, LONGEST_CREDENTIALS, scheme};
 use crate::settings::Violations;
 
+/// How long a token is remembered at the most; its `exp` is checked besides.
+const LONGEST: Duration = Duration::from_hours(1);
+
 /// Which tokens are accepted.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -254,7 +257,9 @@ impl Jwt {
             return Ok(caller);
         }
         let (caller, expiry) = self.verify(&keys, token)?;
-        keys.memory.remember(&mark, caller.clone(), expiry);
+        let longest = now.checked_add(LONGEST).unwrap_or(now);
+        keys.memory
+            .remember(&mark, caller.clone(), expiry.min(longest));
         Ok(caller)
     }
 

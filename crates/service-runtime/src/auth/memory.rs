@@ -4,7 +4,7 @@
 //! The credentials themselves are not kept: an entry's key is their HMAC under a key that only this
 //! memory knows, so that neither a dump of it nor a chosen collision is of use to anybody.
 
-use std::time::Duration;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use jiff::Timestamp;
 use moka::sync::Cache;
@@ -16,7 +16,8 @@ use super::caller::Caller;
 /// What was verified, bounded in number and in time.
 pub(super) struct Memory {
     key: hmac::Key,
-    entries: Cache<[u8; 32], Entry>,
+    /// It has no times of its own: it would ask for the time again with every look.
+    entries: Cache<Mark, Entry, BuildHasherDefault<Chance>>,
 }
 
 /// The machine gives no random numbers.
@@ -28,6 +29,10 @@ pub struct NoRandomness;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark([u8; 32]);
 
+/// A hasher of marks, which nobody can choose or foresee: some of their bytes are as good as any hash.
+#[derive(Default)]
+struct Chance(u64);
+
 #[derive(Clone)]
 struct Entry {
     caller: Caller,
@@ -37,14 +42,13 @@ struct Entry {
 // === impl Memory ===
 
 impl Memory {
-    /// For so many entries, each for so long at the most.
-    pub(super) fn new(size: u64, longest: Duration) -> Result<Self, NoRandomness> {
+    /// For so many entries.
+    pub(super) fn new(size: u64) -> Result<Self, NoRandomness> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
             .map_err(|_| NoRandomness)?;
         let entries = Cache::builder()
             .max_capacity(size)
-            .time_to_live(longest)
-            .build();
+            .build_with_hasher(BuildHasherDefault::default());
         Ok(Self { key, entries })
     }
 
@@ -64,11 +68,63 @@ impl Memory {
     }
 
     pub(super) fn recall(&self, mark: &Mark, now: Timestamp) -> Option<Caller> {
-        let entry = self.entries.get(&mark.0)?;
-        (now < entry.until).then_some(entry.caller)
+        let entry = self.entries.get(mark)?;
+        if now < entry.until {
+            return Some(entry.caller);
+        }
+        self.entries.invalidate(mark);
+        None
     }
 
     pub(super) fn remember(&self, mark: &Mark, caller: Caller, until: Timestamp) {
-        self.entries.insert(mark.0, Entry { caller, until });
+        self.entries.insert(*mark, Entry { caller, until });
+    }
+}
+
+// === impl Mark ===
+
+impl Hash for Mark {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let chance = self.0.first_chunk().copied().unwrap_or_default();
+        hasher.write_u64(u64::from_ne_bytes(chance));
+    }
+}
+
+// === impl Chance ===
+
+impl Hasher for Chance {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, chance: u64) {
+        self.0 = chance;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Principal;
+
+    #[test]
+    fn what_is_remembered_is_forgotten_in_time() {
+        let memory = Memory::new(10).unwrap();
+        let name = "job-7".to_owned();
+        let caller = Caller::from(Principal::Basic { name });
+        let second = |second| Timestamp::from_second(second).unwrap();
+        let mark = memory.mark(&[b"job-7", b"secret"]);
+        memory.remember(&mark, caller.clone(), second(10));
+        assert_eq!(memory.recall(&mark, second(9)), Some(caller));
+        let other = memory.mark(&[b"job-7s", b"ecret"]);
+        assert_eq!(memory.recall(&other, second(9)), None);
+        assert_eq!(memory.recall(&mark, second(10)), None);
+        assert_eq!(memory.recall(&mark, second(9)), None, "it is gone");
     }
 }

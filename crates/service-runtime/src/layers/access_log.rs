@@ -14,6 +14,7 @@ use opentelemetry::trace::{SpanId, TraceId};
 use tonic::Code;
 use tonic::transport::server::TcpConnectInfo;
 use tracing::Level;
+use tracing::level_filters::LevelFilter;
 
 use super::caller::Known;
 use super::metrics::CODES;
@@ -33,7 +34,6 @@ pub(super) struct Line {
     request_id: Option<HeaderValue>,
     /// Also of a trace that is not sampled here: it may be elsewhere.
     trace: Option<(TraceId, SpanId)>,
-    caller: Known,
     /// Known once there is a response.
     refused: Option<&'static str>,
 }
@@ -61,12 +61,16 @@ fn level(code: Code) -> Level {
 
 impl Line {
     /// The line of a call; `None` where not even defects are logged.
-    pub(super) fn of<B>(request: &mut Request<B>, span: Option<&CallSpan>) -> Option<Self> {
-        if !tracing::enabled!(target: TARGET, Level::ERROR) {
+    pub(super) fn of<B>(
+        request: &mut Request<B>,
+        span: Option<&CallSpan>,
+        known: &Known,
+    ) -> Option<Self> {
+        // Whether this target is shown is asked at the end: filters that can be changed are behind a lock.
+        if LevelFilter::current() == LevelFilter::OFF {
             return None;
         }
-        let caller = Known::default();
-        request.extensions_mut().insert(caller.clone());
+        request.extensions_mut().insert(known.clone());
         Some(Self {
             method: request.uri().path_and_query().cloned(),
             peer: request
@@ -75,22 +79,27 @@ impl Line {
                 .and_then(TcpConnectInfo::remote_addr),
             request_id: request.headers().get(request_id::HEADER).cloned(),
             trace: span.and_then(CallSpan::ids),
-            caller,
             refused: None,
         })
     }
 
     /// What only the layers inside know.
-    pub(super) fn learn<R>(&mut self, response: &Response<R>) {
+    pub(super) fn learn<R>(&mut self, response: &Response<R>, known: &Known) {
         let extensions = response.extensions();
         if let Some(caller) = extensions.get::<Caller>() {
-            self.caller.learn(caller);
+            known.learn(caller);
         }
         self.refused = extensions.get().map(|Refused(cause)| *cause);
     }
 
     /// Writes it, in the trace of its call: wherever lines are sent, they are found by that.
-    pub(super) fn write(&self, code: Code, after: Duration, span: Option<&CallSpan>) {
+    pub(super) fn write(
+        &self,
+        code: Code,
+        after: Duration,
+        known: &Known,
+        span: Option<&CallSpan>,
+    ) {
         // A level is part of an event's static description, hence one event for each.
         macro_rules! line {
             ($level:expr) => {{
@@ -104,9 +113,9 @@ impl Line {
                     code = CODES[code as usize],
                     duration_us = u64::try_from(after.as_micros()).unwrap_or(u64::MAX),
                     peer = self.peer.map(tracing::field::display),
-                    caller = self.caller.caller().map(tracing::field::display),
+                    caller = known.caller().map(tracing::field::display),
                     refused = self.refused,
-                    fault = self.caller.fault(),
+                    fault = known.fault(),
                     request_id = self.request_id.as_ref().and_then(|it| it.to_str().ok()),
                     trace_id = self.trace.map(|(trace, _)| tracing::field::display(trace)),
                     span_id = self.trace.map(|(_, span)| tracing::field::display(span)),

@@ -1,6 +1,7 @@
 //! Tells the [access log](super::access_log) who is calling as soon as the guard knows it, and not only
 //! with the response: a call that its caller gives up has none.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
@@ -9,8 +10,8 @@ use tower_service::Service;
 
 use crate::auth::Caller;
 
-/// Where the caller is written down, once, and the fault that the call met. It travels in the request's
-/// extensions; clones are the same.
+/// Where the caller is written down, once, the fault that the call met, and whether the caller has left. It
+/// travels in the request's extensions; clones are the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known(Arc<Facts>);
 
@@ -18,6 +19,7 @@ pub(crate) struct Known(Arc<Facts>);
 struct Facts {
     caller: OnceLock<Caller>,
     fault: OnceLock<&'static str>,
+    left: AtomicBool,
 }
 
 /// The layer's service, inside of the guard.
@@ -44,6 +46,15 @@ impl Known {
 
     pub(super) fn fault(&self) -> Option<&'static str> {
         self.0.fault.get().copied()
+    }
+
+    /// The caller was gone before its request was complete: whatever is answered then, nobody is told.
+    pub(super) fn leave(&self) {
+        self.0.left.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.0.left.load(Ordering::Relaxed)
     }
 }
 

@@ -3,8 +3,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -17,6 +15,7 @@ use tonic::{Code, Status};
 use tower_service::Service;
 
 use super::access_log::Line;
+use super::caller::Known;
 use super::metrics::{Calls, Started};
 use super::spans::{CallSpan, Messages, Spans};
 
@@ -34,7 +33,7 @@ pin_project! {
     pub struct RequestBody<B> {
         #[pin]
         inner: B,
-        left: Arc<AtomicBool>,
+        known: Known,
         messages: Option<Messages>,
     }
 }
@@ -69,9 +68,7 @@ struct Record {
 #[derive(Debug)]
 struct Call {
     start: Instant,
-    /// Whether the caller was gone before its request was complete: whatever is answered then, nobody
-    /// is told.
-    left: Arc<AtomicBool>,
+    known: Known,
     line: Option<Line>,
     measured: Option<Started>,
     span: Option<CallSpan>,
@@ -116,13 +113,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let left = Arc::new(AtomicBool::new(false));
+        let known = Known::default();
         let (calls, spans) = (self.calls.as_ref(), self.spans.as_ref());
-        let record = Record::new(&mut request, calls, spans, left.clone());
+        let record = Record::new(&mut request, calls, spans, known.clone());
         let messages = record.span().and_then(CallSpan::received);
         let request = request.map(|inner| RequestBody {
             inner,
-            left,
+            known,
             messages,
         });
         ResponseFuture {
@@ -147,7 +144,7 @@ impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
         let frame = ready!(this.inner.poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => look(this.messages, frame),
-            Some(Err(_)) => this.left.store(true, Ordering::Relaxed),
+            Some(Err(_)) => this.known.leave(),
             None => {}
         }
         Poll::Ready(frame)
@@ -236,15 +233,15 @@ impl Record {
         request: &mut Request<B>,
         calls: Option<&Calls>,
         spans: Option<&Spans>,
-        left: Arc<AtomicBool>,
+        known: Known,
     ) -> Self {
         let span = spans.and_then(|spans| spans.start(request));
-        let line = Line::of(request, span.as_ref());
+        let line = Line::of(request, span.as_ref(), &known);
         let measured = calls.map(|calls| calls.start(request.uri().path()));
         let observed = line.is_some() || measured.is_some() || span.is_some();
         let call = observed.then(|| Call {
             start: Instant::now(),
-            left,
+            known,
             line,
             measured,
             span,
@@ -263,22 +260,25 @@ impl Record {
 
     /// What only the layers inside know.
     fn learn<R>(&mut self, response: &Response<R>) {
-        let call = self.call.as_mut();
-        if let Some(line) = call.and_then(|call| call.line.as_mut()) {
-            line.learn(response);
+        let Some(call) = &mut self.call else { return };
+        if let Some(line) = &mut call.line {
+            line.learn(response, &call.known);
         }
     }
 
     fn finish(&mut self, code: Code) {
         let Some(call) = self.call.take() else { return };
         let after = call.start.elapsed();
-        let left = call.left.load(Ordering::Relaxed);
-        let code = if left { Code::Cancelled } else { code };
+        let code = if call.known.has_left() {
+            Code::Cancelled
+        } else {
+            code
+        };
         if let Some(measured) = call.measured {
             measured.finish(code, after);
         }
         if let Some(line) = call.line {
-            line.write(code, after, call.span.as_ref());
+            line.write(code, after, &call.known, call.span.as_ref());
         }
         if let Some(span) = call.span {
             span.finish(code);

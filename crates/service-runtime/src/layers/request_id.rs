@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -37,7 +38,9 @@ fn new_id() -> HeaderValue {
     // It names a call and protects nothing, so that a fast generator will do.
     let id = Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid();
     let mut buffer = [0; Simple::LENGTH];
-    HeaderValue::from_str(id.simple().encode_lower(&mut buffer))
+    id.simple().encode_lower(&mut buffer);
+    // It is in the request, the response and the log: shared from the start, and not copied first.
+    HeaderValue::from_maybe_shared(Bytes::from_owner(buffer))
         .unwrap_or(HeaderValue::from_static("none"))
 }
 

@@ -20,7 +20,6 @@ use opentelemetry::trace::{
     Span as _, SpanBuilder, SpanId, SpanKind, Status, TraceContextExt as _, TraceId, Tracer as _,
 };
 use opentelemetry::{Context, ContextGuard, KeyValue, StringValue};
-use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::trace::SdkTracer;
 use tonic::Code;
 use tonic::transport::server::TcpConnectInfo;
@@ -28,7 +27,7 @@ use tonic::transport::server::TcpConnectInfo;
 use super::metrics::CODES;
 use crate::framing::Framing;
 use crate::methods::Method;
-use crate::telemetry::traces::{Propagation, Traces};
+use crate::telemetry::traces::{Headers, Propagation, Traces};
 
 /// How many messages of a stream have events of their own, in each direction; all are counted. A span
 /// is held in memory until its stream ends, and streams may last for days.
@@ -125,7 +124,7 @@ impl Spans {
         // Not the current context: a connection's task has none, and must not lend one to its calls.
         let mut parent = Context::new();
         if self.0.propagation.is_in(request.headers()) {
-            let headers = HeaderExtractor(request.headers());
+            let headers = Headers(request.headers());
             parent = self.0.propagation.extract_with_context(&parent, &headers);
         } else if self.0.tracer.is_none() {
             return None;

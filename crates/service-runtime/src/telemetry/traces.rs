@@ -24,6 +24,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 pub use self::config::{Config, Format};
 use self::exporter::Bounded;
 use self::processor::Processor;
+pub(crate) use self::propagation::Headers;
 pub use self::propagation::Propagation;
 use self::sampler::Sampler;
 use super::Service;

@@ -2,7 +2,6 @@
 //! line; empty lines and lines that begin with `#` are skipped.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use argon2::password_hash::PasswordVerifier as _;
 use argon2::password_hash::phc::PasswordHash;
@@ -23,7 +22,6 @@ pub(super) struct Passwords {
 /// Reads the file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader {
-    pub(super) remember_for: Duration,
     pub(super) remember: u64,
 }
 
@@ -119,7 +117,7 @@ impl Parse for Reader {
         Ok(Passwords {
             hashes,
             stranger,
-            memory: Memory::new(self.remember, self.remember_for)?,
+            memory: Memory::new(self.remember)?,
         })
     }
 }

@@ -9,10 +9,7 @@ use super::super::reload::Parse as _;
 use super::passwords::{PasswordsError, Reader};
 use super::*;
 
-const READER: Reader = Reader {
-    remember_for: Duration::from_mins(1),
-    remember: 100,
-};
+const READER: Reader = Reader { remember: 100 };
 
 /// As cheap as argon2id can be.
 fn hash(password: &str) -> String {

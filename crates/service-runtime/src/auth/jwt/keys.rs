@@ -1,7 +1,5 @@
 //! The keys that tokens are verified with: a JSON Web Key Set (RFC 7517).
 
-use std::time::Duration;
-
 use jsonwebtoken::jwk::{
     AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyOperations, PublicKeyUse,
 };
@@ -56,9 +54,6 @@ struct Key {
 /// The shortest secret of HS256, in bytes.
 const SHORTEST_SECRET: usize = 32;
 
-/// How long a token is remembered at the most; its `exp` is checked besides.
-const LONGEST: Duration = Duration::from_hours(1);
-
 // === impl Keys ===
 
 impl Keys {
@@ -111,7 +106,7 @@ impl Parse for Reader {
         }
         Ok(Keys {
             keys,
-            memory: Memory::new(self.remember, LONGEST)?,
+            memory: Memory::new(self.remember)?,
         })
     }
 }
@@ -121,7 +116,7 @@ impl Reader {
     pub(super) fn none(&self) -> Result<Keys, NoRandomness> {
         Ok(Keys {
             keys: Vec::new(),
-            memory: Memory::new(self.remember, LONGEST)?,
+            memory: Memory::new(self.remember)?,
         })
     }
 

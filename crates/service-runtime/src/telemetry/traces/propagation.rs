@@ -27,6 +27,10 @@ struct Inner {
     fields: Vec<String>,
 }
 
+/// Finds headers by looking at all names. A request has few, and [`HeaderMap::get`] by a text checks and
+/// hashes the name for each look.
+pub(crate) struct Headers<'a>(pub(crate) &'a HeaderMap);
+
 /// Does not send what has no value, such as an empty `tracestate`.
 struct NotEmpty<'a>(&'a mut dyn Injector);
 
@@ -117,6 +121,25 @@ impl TextMapPropagator for Propagation {
 
     fn fields(&self) -> FieldIter<'_> {
         FieldIter::new(&self.0.fields)
+    }
+}
+
+// === impl Headers ===
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(name, _)| name.as_str() == key)?;
+        value.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+
+    fn get_all(&self, key: &str) -> Option<Vec<&str>> {
+        let values = self.0.get_all(key).iter();
+        let values: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+        (!values.is_empty()).then_some(values)
     }
 }
 
