@@ -33,6 +33,7 @@ fn handler(mut subject: Subject<Answers>) -> Subject<Answers> {
 #[bench::no_access_log(args = (Part::AccessLog), setup = subject::without)]
 #[bench::no_faults(args = (Part::Faults), setup = subject::without)]
 #[bench::in_a_trace(setup = subject::in_a_trace)]
+#[bench::elsewhere(setup = subject::elsewhere)]
 #[bench::unknown_hs256(args = (Algorithm::Hs256), setup = subject::unknown)]
 #[bench::unknown_eddsa(args = (Algorithm::EdDsa), setup = subject::unknown)]
 fn layers(mut subject: Subject<Layered<Answers>>) -> Subject<Layered<Answers>> {

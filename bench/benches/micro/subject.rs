@@ -23,16 +23,19 @@ use crate::{CALLS, WARM_UP};
 pub struct Subject<S> {
     service: S,
     requests: Vec<Request<Full<Bytes>>>,
+    tokens: Tokens,
     _kept: Option<Kept>,
     // Dropped last: tasks of the above run on it.
     runtime: Runtime,
 }
 
-/// Where the calls have their tokens from.
+/// Where the calls have their tokens from, and how many connections they come over.
 #[derive(Clone, Copy)]
 pub enum Tokens {
-    /// All have the same.
+    /// All have the same, on one connection.
     One,
+    /// All have the same, each on a connection of its own.
+    Elsewhere,
     /// Each has another one.
     Each(Algorithm),
 }
@@ -56,6 +59,11 @@ pub fn without(part: Part) -> Subject<Layered<Answers>> {
 /// The handler behind a guard that has seen none of the tokens.
 pub fn unknown(algorithm: Algorithm) -> Subject<Layered<Answers>> {
     layered(&[Part::Guard], Tokens::Each(algorithm), None)
+}
+
+/// The handler behind a guard that has seen the token on other connections only.
+pub fn elsewhere() -> Subject<Layered<Answers>> {
+    layered(&[Part::Guard], Tokens::Elsewhere, None)
 }
 
 /// The handler in layers that make spans, and a caller whose trace is not sampled.
@@ -95,7 +103,7 @@ where
     drop(entered);
     let request = |number| {
         let token = match tokens {
-            Tokens::One => issuer.token(Algorithm::Hs256, 0),
+            Tokens::One | Tokens::Elsewhere => issuer.token(Algorithm::Hs256, 0),
             Tokens::Each(algorithm) => issuer.token(algorithm, number),
         };
         request(&token, trace)
@@ -103,6 +111,7 @@ where
     let mut subject = Subject {
         service,
         requests: (0..WARM_UP).map(&request).collect(),
+        tokens,
         _kept: kept,
         runtime,
     };
@@ -155,14 +164,17 @@ where
     S: Service<Request<Full<Bytes>>, Response = Response<R>, Error = Infallible> + Clone,
     R: Body,
 {
-    /// Makes the calls, each with a clone of the service, as the server does.
+    /// Makes the calls. The server has a clone of the service for each connection.
     pub fn call_all(&mut self) {
         let _entered = self.runtime.enter();
         let mut cx = Context::from_waker(Waker::noop());
         let calls = self.requests.len();
         let mut frames = 0;
+        let mut service = self.service.clone();
         for request in self.requests.drain(..) {
-            let mut service = self.service.clone();
+            if matches!(self.tokens, Tokens::Elsewhere) {
+                service = self.service.clone();
+            }
             let mut answer = pin!(service.call(request));
             let Poll::Ready(Ok(response)) = answer.as_mut().poll(&mut cx) else {
                 panic!("the handler answers at once");

@@ -7,7 +7,7 @@ use crate::callgrind::Counted;
 
 /// The parts of the layers: a name, and that of the rows.
 const PARTS: [(&str, &str); 6] = [
-    ("guard: a token that is remembered, policy", "guard"),
+    ("guard: the connection's last token, policy", "guard"),
     ("limits", "limits"),
     ("metrics", "metrics"),
     ("spans: not sampled, by ratio", "spans"),
@@ -16,8 +16,9 @@ const PARTS: [(&str, &str); 6] = [
 ];
 
 /// What is compared with layers that have no part.
-const COMPARED: [(&str, &str); 3] = [
+const COMPARED: [(&str, &str); 4] = [
     ("spans: not sampled, by the caller", "in_a_trace"),
+    ("guard: a token of another connection", "elsewhere"),
     ("guard: an unknown token, HS256", "unknown_hs256"),
     ("guard: an unknown token, EdDSA", "unknown_eddsa"),
 ];

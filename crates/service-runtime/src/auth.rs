@@ -24,6 +24,7 @@ pub mod layer;
 mod memory;
 pub mod policy;
 mod readiness;
+mod recent;
 pub mod refusal;
 mod reload;
 
@@ -42,6 +43,7 @@ pub use self::caller::{Caller, Principal};
 use self::jwt::Jwt;
 pub use self::memory::NoRandomness;
 use self::policy::{Decision, Policy, PolicyError};
+use self::recent::Recent;
 use self::refusal::Refusal;
 pub use self::reload::FileError;
 use self::reload::{Parse, Reloaded};
@@ -275,9 +277,9 @@ impl Guard {
         Self(None)
     }
 
-    fn check<B>(&self, call: &Request<B>) -> Verdict {
+    fn check<B>(&self, call: &Request<B>, recent: &mut Recent) -> Verdict {
         match &self.0 {
-            Some(inner) => inner.check(call),
+            Some(inner) => inner.check(call, recent),
             None => Verdict::Open,
         }
     }
@@ -311,7 +313,7 @@ fn scheme<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
 // === impl Inner ===
 
 impl Inner {
-    fn check<B>(&self, call: &Request<B>) -> Verdict {
+    fn check<B>(&self, call: &Request<B>, recent: &mut Recent) -> Verdict {
         if is_open(call.uri().path(), self.open_reflection) {
             return Verdict::Open;
         }
@@ -322,7 +324,7 @@ impl Inner {
         }
         let now = Timestamp::now();
         for authenticator in &self.authenticators {
-            match authenticator.check(call, now) {
+            match authenticator.check(call, now, recent) {
                 Checked::NotMine => {}
                 Checked::Known(caller) => return Verdict::LetIn(caller),
                 Checked::Refused(refusal) => return Verdict::Refused(None, refusal),
@@ -342,13 +344,13 @@ impl fmt::Debug for Inner {
 // === impl Authenticator ===
 
 impl Authenticator {
-    fn check<B>(&self, call: &Request<B>, now: Timestamp) -> Checked {
+    fn check<B>(&self, call: &Request<B>, now: Timestamp, recent: &mut Recent) -> Checked {
         match self {
-            Self::Jwt(jwt) => jwt.check(call.headers(), now),
+            Self::Jwt(jwt) => jwt.check(call.headers(), now, recent),
             Self::Basic(basic) => basic.check(call.headers(), now),
             Self::Mtls => match call.extensions().get::<Arc<Peer>>() {
                 Some(peer) if peer.spiffe_id.is_some() || !peer.dns_names.is_empty() => {
-                    Checked::Known(Principal::Mtls(peer.clone()).into())
+                    Checked::Known(recent.peer(peer))
                 }
                 _ => Checked::NotMine,
             },

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 pub use self::passwords::PasswordsError;
 use self::passwords::{Passwords, Reader};
 use super::caller::{Caller, Principal};
+use super::memory::Verified;
 use super::refusal::Refusal;
 use super::reload::{FileError, Reloaded};
 use super::{Checked, LONGEST_CREDENTIALS, scheme};
@@ -130,8 +131,8 @@ impl Basic {
         };
         let passwords = self.passwords.current();
         let mark = passwords.memory.mark(&credentials.parts());
-        if let Some(caller) = passwords.memory.recall(&mark, now) {
-            return Checked::Known(caller);
+        if let Some(known) = passwords.memory.recall(&mark, now) {
+            return Checked::Known(known.caller);
         }
         let Ok(place) = self.waiting.clone().try_acquire_owned() else {
             return Checked::Refused(Refusal::Busy);
@@ -161,7 +162,9 @@ impl Basic {
         });
         let mark = passwords.memory.mark(&credentials.parts());
         if let Ok(until) = now.checked_add(self.remember_for) {
-            passwords.memory.remember(&mark, caller.clone(), until);
+            let caller = caller.clone();
+            let verified = Verified { caller, until };
+            passwords.memory.remember(&mark, verified);
         }
         Ok(caller)
     }

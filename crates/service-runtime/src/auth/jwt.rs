@@ -26,6 +26,8 @@ pub use self::keys::KeysError;
 use self::keys::{Keys, Reader};
 use self::published::Published;
 use super::caller::{Caller, Principal};
+use super::memory::Verified;
+use super::recent::Recent;
 use super::refusal::{Cause, Refusal};
 use super::reload::Reloaded;
 use super::{Checked, Error, LONGEST_CREDENTIALS, scheme};
@@ -209,15 +211,27 @@ impl Jwt {
 
     /// Looks whether the call has a token, and verifies it: at most a tenth of a millisecond, unless a
     /// newer set of keys has to be waited for.
-    pub(super) fn check(&self, headers: &HeaderMap, now: Timestamp) -> Checked {
+    pub(super) fn check(
+        &self,
+        headers: &HeaderMap,
+        now: Timestamp,
+        recent: &mut Recent,
+    ) -> Checked {
         let Some(token) = scheme(headers, "bearer") else {
             return Checked::NotMine;
         };
         if token.len() > LONGEST_CREDENTIALS {
             return Checked::Refused(Refusal::Invalid("the token is too long"));
         }
-        match self.recall_or_verify(token, now) {
-            Ok(caller) => Checked::Known(caller),
+        let keys = self.keys.current();
+        if let Some(caller) = recent.recall(&keys.memory, token, now) {
+            return Checked::Known(caller);
+        }
+        match self.recall_or_verify(&keys, token, now) {
+            Ok(verified) => {
+                recent.remember(&keys.memory, token, verified.clone());
+                Checked::Known(verified.caller)
+            }
             Err(Rejected::For(cause)) => Checked::Refused(Refusal::Invalid(cause)),
             Err(Rejected::UnknownKey) => match &self.keys {
                 Source::Url(published) => self.clone().wait_for_key(published, token),
@@ -233,11 +247,11 @@ impl Jwt {
         let token = Zeroizing::new(token.to_vec());
         Checked::Later(Box::pin(async move {
             newer.await;
-            self.recall_or_verify(&token, Timestamp::now())
-                .map_err(|rejected| match rejected {
-                    Rejected::For(cause) => Refusal::Invalid(cause),
-                    Rejected::UnknownKey => self.without_key(),
-                })
+            match self.recall_or_verify(&self.keys.current(), &token, Timestamp::now()) {
+                Ok(verified) => Ok(verified.caller),
+                Err(Rejected::For(cause)) => Err(Refusal::Invalid(cause)),
+                Err(Rejected::UnknownKey) => Err(self.without_key()),
+            }
         }))
     }
 
@@ -250,17 +264,21 @@ impl Jwt {
         }
     }
 
-    fn recall_or_verify(&self, token: &[u8], now: Timestamp) -> Result<Caller, Rejected> {
-        let keys = self.keys.current();
+    fn recall_or_verify(
+        &self,
+        keys: &Keys,
+        token: &[u8],
+        now: Timestamp,
+    ) -> Result<Verified, Rejected> {
         let mark = keys.memory.mark(&[token]);
-        if let Some(caller) = keys.memory.recall(&mark, now) {
-            return Ok(caller);
+        if let Some(verified) = keys.memory.recall(&mark, now) {
+            return Ok(verified);
         }
-        let (caller, expiry) = self.verify(&keys, token)?;
-        let longest = now.checked_add(LONGEST).unwrap_or(now);
-        keys.memory
-            .remember(&mark, caller.clone(), expiry.min(longest));
-        Ok(caller)
+        let (caller, expiry) = self.verify(keys, token)?;
+        let until = expiry.min(now.checked_add(LONGEST).unwrap_or(now));
+        let verified = Verified { caller, until };
+        keys.memory.remember(&mark, verified.clone());
+        Ok(verified)
     }
 
     fn verify(&self, keys: &Keys, token: &[u8]) -> Result<(Caller, Timestamp), Rejected> {

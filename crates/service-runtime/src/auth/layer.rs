@@ -15,6 +15,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::caller::Caller;
+use super::recent::Recent;
 use super::refusal::{Cause, Refusal};
 use super::{Guard, Pending, Verdict, basic};
 use crate::layers::refused::OrRefused;
@@ -28,6 +29,8 @@ pub(crate) struct Refused(pub(crate) Cause);
 pub struct Guarded<S> {
     inner: S,
     guard: Guard,
+    /// Of the connection that this copy of the service is for.
+    recent: Recent,
 }
 
 pin_project! {
@@ -61,7 +64,12 @@ fn hide(headers: &mut HeaderMap) {
 
 impl<S> Guarded<S> {
     pub(crate) fn new(inner: S, guard: Guard) -> Self {
-        Self { inner, guard }
+        let recent = Recent::default();
+        Self {
+            inner,
+            guard,
+            recent,
+        }
     }
 }
 
@@ -81,7 +89,7 @@ where
         hide(request.headers_mut());
         // Nothing before this layer knows callers, and nothing shall seem to.
         request.extensions_mut().remove::<Caller>();
-        let verdict = self.guard.check(&request);
+        let verdict = self.guard.check(&request, &mut self.recent);
         let state = match verdict {
             Verdict::Open => State::Inside {
                 inner: self.inner.call(request),

@@ -5,6 +5,7 @@
 //! memory knows, so that neither a dump of it nor a chosen collision is of use to anybody.
 
 use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use moka::sync::Cache;
@@ -17,7 +18,8 @@ use super::caller::Caller;
 pub(super) struct Memory {
     key: hmac::Key,
     /// It has no times of its own: it would ask for the time again with every look.
-    entries: Cache<Mark, Entry, BuildHasherDefault<Chance>>,
+    entries: Cache<Mark, Verified, BuildHasherDefault<Chance>>,
+    era: Arc<()>,
 }
 
 /// The machine gives no random numbers.
@@ -33,10 +35,12 @@ pub(super) struct Mark([u8; 32]);
 #[derive(Default)]
 struct Chance(u64);
 
+/// What some credentials have proved.
 #[derive(Clone)]
-struct Entry {
-    caller: Caller,
-    until: Timestamp,
+pub(super) struct Verified {
+    pub(super) caller: Caller,
+    /// From then on it counts no more.
+    pub(super) until: Timestamp,
 }
 
 // === impl Memory ===
@@ -49,7 +53,18 @@ impl Memory {
         let entries = Cache::builder()
             .max_capacity(size)
             .build_with_hasher(BuildHasherDefault::default());
-        Ok(Self { key, entries })
+        let era = Arc::default();
+        Ok(Self { key, entries, era })
+    }
+
+    /// Its own, and no other memory's: new keys or passwords have a new memory.
+    pub(super) fn era(&self) -> &Arc<()> {
+        &self.era
+    }
+
+    /// Whether it was made to remember nothing.
+    pub(super) fn is_off(&self) -> bool {
+        self.entries.policy().max_capacity() == Some(0)
     }
 
     /// The parts are told apart: `("a", "bc")` is not `("ab", "c")`.
@@ -67,17 +82,17 @@ impl Memory {
         Mark(mark)
     }
 
-    pub(super) fn recall(&self, mark: &Mark, now: Timestamp) -> Option<Caller> {
-        let entry = self.entries.get(mark)?;
-        if now < entry.until {
-            return Some(entry.caller);
+    pub(super) fn recall(&self, mark: &Mark, now: Timestamp) -> Option<Verified> {
+        let verified = self.entries.get(mark)?;
+        if now < verified.until {
+            return Some(verified);
         }
         self.entries.invalidate(mark);
         None
     }
 
-    pub(super) fn remember(&self, mark: &Mark, caller: Caller, until: Timestamp) {
-        self.entries.insert(*mark, Entry { caller, until });
+    pub(super) fn remember(&self, mark: &Mark, verified: Verified) {
+        self.entries.insert(*mark, verified);
     }
 }
 
@@ -120,11 +135,19 @@ mod tests {
         let caller = Caller::from(Principal::Basic { name });
         let second = |second| Timestamp::from_second(second).unwrap();
         let mark = memory.mark(&[b"job-7", b"secret"]);
-        memory.remember(&mark, caller.clone(), second(10));
-        assert_eq!(memory.recall(&mark, second(9)), Some(caller));
+        let until = second(10);
+        memory.remember(
+            &mark,
+            Verified {
+                caller: caller.clone(),
+                until,
+            },
+        );
+        let recall = |mark, now| memory.recall(mark, now).map(|it| it.caller);
+        assert_eq!(recall(&mark, second(9)), Some(caller));
         let other = memory.mark(&[b"job-7s", b"ecret"]);
-        assert_eq!(memory.recall(&other, second(9)), None);
-        assert_eq!(memory.recall(&mark, second(10)), None);
-        assert_eq!(memory.recall(&mark, second(9)), None, "it is gone");
+        assert_eq!(recall(&other, second(9)), None);
+        assert_eq!(recall(&mark, second(10)), None);
+        assert_eq!(recall(&mark, second(9)), None, "it is gone");
     }
 }

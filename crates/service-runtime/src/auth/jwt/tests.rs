@@ -62,13 +62,19 @@ fn write(path: &Path, jwks: &Value) {
     std::fs::write(path, jwks.to_string()).unwrap();
 }
 
+/// As the first call of a connection.
 fn check(jwt: &Jwt, token: &[u8]) -> Result<Caller, Refusal> {
+    check_on(jwt, token, &mut Recent::default())
+}
+
+/// As the next call of a connection.
+fn check_on(jwt: &Jwt, token: &[u8], recent: &mut Recent) -> Result<Caller, Refusal> {
     let mut headers = HeaderMap::new();
     let Ok(value) = HeaderValue::from_bytes(&[b"Bearer ", token].concat()) else {
         return Err(Refusal::Missing);
     };
     headers.insert(http::header::AUTHORIZATION, value);
-    match jwt.check(&headers, Timestamp::now()) {
+    match jwt.check(&headers, Timestamp::now(), recent) {
         Checked::Known(caller) => Ok(caller),
         Checked::Refused(refusal) => Err(refusal),
         Checked::NotMine => Err(Refusal::Missing),
@@ -297,12 +303,15 @@ async fn keys_that_are_taken_away_verify_nothing_any_more() {
     let issuer = Issuer::new();
     let (jwt, file) = start(Config::default(), &issuer.jwks());
     let token = issuer.token(&claims());
-    assert!(check(&jwt, token.as_bytes()).is_ok());
+    let mut recent = Recent::default();
+    assert!(check_on(&jwt, token.as_bytes(), &mut recent).is_ok());
     write(file.path(), &Issuer::new().jwks());
     tokio::time::timeout(Duration::from_secs(20), async {
         while check(&jwt, token.as_bytes()).is_ok() {
             tokio::task::yield_now().await;
         }
+        let refused = check_on(&jwt, token.as_bytes(), &mut recent);
+        refused.expect_err("a connection that had it must forget it, too");
     })
     .await
     .expect("a token must be forgotten with its key");
@@ -362,10 +371,12 @@ proptest! {
             let issuer = Issuer::new();
             let (jwt, _file) = start(Config::default(), &issuer.jwks());
             let good = issuer.token(&claims()).into_bytes();
+            let mut recent = Recent::default();
+            assert!(check_on(&jwt, &good, &mut recent).is_ok());
             let mut token = good.clone();
             let at = at.index(token.len());
             token[at] = byte;
-            assert!(token == good || check(&jwt, &token).is_err());
+            assert!(token == good || check_on(&jwt, &token, &mut recent).is_err());
         });
     }
 

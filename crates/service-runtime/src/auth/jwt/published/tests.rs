@@ -14,6 +14,7 @@ use super::super::{Config, Jwt, NO_KEY};
 use super::*;
 use crate::auth::Checked;
 use crate::auth::caller::Caller;
+use crate::auth::recent::Recent;
 use crate::auth::refusal::Refusal;
 
 /// The bound of every wait: far more than anything here needs.
@@ -32,7 +33,7 @@ async fn check(jwt: &Jwt, token: &str) -> Result<Caller, Refusal> {
     let mut headers = HeaderMap::new();
     let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
     headers.insert(header::AUTHORIZATION, value);
-    match jwt.check(&headers, Timestamp::now()) {
+    match jwt.check(&headers, Timestamp::now(), &mut Recent::default()) {
         Checked::Known(caller) => Ok(caller),
         Checked::Refused(refusal) => Err(refusal),
         Checked::Later(pending) => soon("the decision", pending).await,
@@ -125,7 +126,7 @@ async fn strangers_who_wait_are_bounded_in_number_and_hold_up_nobody() {
     let mut headers = HeaderMap::new();
     let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
     headers.insert(header::AUTHORIZATION, value);
-    let check_once = || jwt.check(&headers, Timestamp::now());
+    let check_once = || jwt.check(&headers, Timestamp::now(), &mut Recent::default());
     let waiting: Vec<_> = (0..MOST_WAITING).map(|_| check_once()).collect();
     assert!(waiting.iter().all(|it| matches!(it, Checked::Later(_))));
     assert!(matches!(check_once(), Checked::Refused(_)));
