@@ -11,33 +11,44 @@ mod figures;
 mod ground;
 mod load;
 mod machine;
+mod plot;
 mod process;
 mod report;
 mod rows;
+mod scale;
 mod servers;
 mod shapes;
 mod token;
+mod variants;
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use service_runtime::chain::Chain;
 
 pub(crate) use self::error::Error;
+use self::variants::Variant;
 
 /// What a developer may choose.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Needs Linux with two cores or more, h2load (Debian: the package nghttp2-client) and taskset; without Go
 the rows of grpc-go are left out. What is measured is built with the release profile.
 
 Examples:
   cargo xtask bench
   cargo xtask bench --rounds 9 --only tonic,ours
-  cargo xtask bench --smoke")]
+  cargo xtask bench --variant 'Nagle: server.tcp_nodelay=false'
+  cargo xtask bench --smoke
+  cargo xtask bench scale"
+)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    instead: Option<Instead>,
     /// How many rounds; the median, the least and the most are shown.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
@@ -47,6 +58,10 @@ pub(crate) struct Options {
     /// Only the rows whose names hold one of these texts; bare tonic is always there.
     #[arg(long, value_name = "TEXT", value_delimiter = ',')]
     only: Vec<String>,
+    /// Another build of the server, or other settings of it: a row beside the server as it is and bare tonic, and no
+    /// others unless they are asked for; keeps no results.
+    #[arg(long = "variant", value_name = "NAME: WORDS")]
+    variants: Vec<Variant>,
     /// One short round of what is built quickly, which proves that everything runs and says nothing of speed; keeps
     /// no results.
     #[arg(long)]
@@ -56,12 +71,20 @@ pub(crate) struct Options {
     no_clients: bool,
 }
 
+/// What else can be measured.
+#[derive(Clone, Debug, Subcommand)]
+enum Instead {
+    /// How the cost grows with the connections of the server and the replicas of the channel.
+    Scale(scale::Options),
+}
+
 /// How much is measured.
 #[derive(Clone, Debug)]
 struct Plan {
     rounds: u16,
     length: Duration,
     only: Vec<String>,
+    variants: Vec<Variant>,
     clients: bool,
 }
 
@@ -70,7 +93,11 @@ const FOLDER: &str = "bench";
 
 /// Measures, prints the tables, and keeps them.
 pub(crate) fn run(options: &Options) -> ExitCode {
-    match measure(options) {
+    let measured = match &options.instead {
+        None => measure(options),
+        Some(Instead::Scale(options)) => scale::measure(options),
+    };
+    match measured {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("error: {}", Chain(&error));
@@ -107,7 +134,7 @@ fn measure(options: &Options) -> Result<(), Error> {
     };
     let text = report.to_string();
     anstream::print!("{text}");
-    if options.smoke || !plan.only.is_empty() {
+    if options.smoke || !plan.only.is_empty() || !plan.variants.is_empty() {
         return Ok(());
     }
     let path = root.join(FOLDER).join("RESULTS.md");
@@ -127,12 +154,16 @@ impl Plan {
             rounds,
             length: Duration::from_secs(seconds),
             only: options.only.clone(),
-            clients: !options.no_clients,
+            variants: options.variants.clone(),
+            clients: !options.no_clients && options.variants.is_empty(),
         }
     }
 
     /// Whether the row of this name is wanted.
     fn wants(&self, name: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|text| name.contains(text.as_str()))
+        if self.only.is_empty() {
+            return self.variants.is_empty() || name == rows::OURS;
+        }
+        self.only.iter().any(|text| name.contains(text.as_str()))
     }
 }

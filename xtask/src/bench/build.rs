@@ -13,6 +13,8 @@ pub(super) struct Programs {
     pub(super) client: PathBuf,
     pub(super) bare_tonic: PathBuf,
     pub(super) bench_client: PathBuf,
+    pub(super) connections: PathBuf,
+    pub(super) replicas: PathBuf,
     /// `None` where there is no Go.
     pub(super) go: Option<PathBuf>,
 }
@@ -55,6 +57,8 @@ pub(super) fn all(root: &Path, profile: Profile) -> Result<Programs, Error> {
         client: ours.join(Profile::Dev.folder()).join("user-client"),
         bare_tonic: program(&peers, "bare-tonic"),
         bench_client: program(&peers, "bench-client"),
+        connections: program(&peers, "connections"),
+        replicas: program(&peers, "replicas"),
         go: has_go.then_some(go),
     })
 }

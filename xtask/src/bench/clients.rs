@@ -57,7 +57,7 @@ pub(super) fn compare(programs: &Programs, plan: &Plan) -> Result<Vec<Measured>,
     let mut servers = Vec::new();
     for address in &addresses {
         let mut command = pinned(LOADING, &programs.bare_tonic);
-        let server = Process::start("bare-tonic", command.arg(address.to_string()))?;
+        let mut server = Process::start("bare-tonic", command.arg(address.to_string()))?;
         server.answered(*address)?;
         servers.push(server);
     }

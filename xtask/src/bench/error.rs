@@ -73,6 +73,14 @@ pub(crate) enum Error {
     /// See the source.
     #[error("no certificates can be made")]
     Certificates(#[source] crate::certs::Error),
+    /// Too few connections can be open.
+    #[error("{wanted} open files are needed and {allowed} are allowed; see `ulimit -Hn`")]
+    OpenFiles {
+        /// How many are needed.
+        wanted: u64,
+        /// How many this process may have.
+        allowed: u64,
+    },
     /// The operating system gives no random numbers.
     #[error("no key can be made: the operating system gives no random numbers")]
     Randomness,

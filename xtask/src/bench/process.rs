@@ -33,6 +33,8 @@ const ALERT: u8 = 21;
 /// It is killed when this is dropped.
 pub(super) struct Process {
     name: String,
+    /// As it can be typed, without its environment.
+    shown: String,
     child: Child,
     started: Instant,
 }
@@ -61,14 +63,23 @@ impl Process {
             })?;
         Ok(Self {
             name: name.to_owned(),
+            shown: format!("{command:?}"),
             child,
             started,
         })
     }
 
     /// How long it took from its start until it spoke HTTP/2.
-    pub(super) fn answered(&self, address: SocketAddr) -> Result<Duration, Error> {
+    pub(super) fn answered(&mut self, address: SocketAddr) -> Result<Duration, Error> {
         while self.started.elapsed() < BOUND {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(Error::Failed {
+                    program: self.name.clone(),
+                    status,
+                    // What it says is not kept: a server that is measured may log as much as it likes.
+                    output: format!("to see why, start {} by hand", self.shown),
+                });
+            }
             if speaks(address) {
                 return Ok(self.started.elapsed());
             }

@@ -9,17 +9,22 @@ use super::ground::Ground;
 use super::load::Aim;
 use super::process::{BOTH, MEASURED, pinned};
 use super::token::{AUDIENCE, Algorithm, ISSUER};
+use super::variants::Variant;
 
 /// What every other row is divided by.
 pub(super) const BASE: &str = "tonic, bare";
 
+/// The measured server, as its variants are.
+pub(super) const OURS: &str = "ours, HS256";
+
 /// One server.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) kind: Kind,
     /// Where it runs.
     cores: &'static str,
+    variant: Option<Variant>,
 }
 
 /// What is started.
@@ -46,15 +51,16 @@ pub(super) fn all() -> Vec<Row> {
         shape,
     };
     let ours = |algorithm, tls| shaped(algorithm, tls, "multi-thread");
-    let row = |name, kind| Row {
-        name,
+    let row = |name: &str, kind| Row {
+        name: name.to_owned(),
         kind,
         cores: MEASURED,
+        variant: None,
     };
     vec![
         row(BASE, Kind::Tonic("multi-thread")),
         row("tonic, bare, a runtime per core", Kind::Tonic("per-core")),
-        row("ours, HS256", ours(Algorithm::Hs256, false)),
+        row(OURS, ours(Algorithm::Hs256, false)),
         row("ours, HS256, TLS", ours(Algorithm::Hs256, true)),
         row(
             "ours, HS256, a runtime per core",
@@ -70,19 +76,34 @@ pub(super) fn all() -> Vec<Row> {
 /// The measured server in both shapes of its runtime, on every core: on one they are the same.
 pub(super) fn shapes() -> [Row; 2] {
     ["multi-thread", "per-core"].map(|shape| Row {
-        name: shape,
+        name: shape.to_owned(),
         kind: Kind::Ours {
             algorithm: Algorithm::Hs256,
             tls: false,
             shape,
         },
         cores: BOTH,
+        variant: None,
     })
 }
 
 // === impl Row ===
 
 impl Row {
+    /// The measured server in another way.
+    pub(super) fn of(variant: &Variant) -> Self {
+        Self {
+            name: variant.name.clone(),
+            kind: Kind::Ours {
+                algorithm: Algorithm::Hs256,
+                tls: false,
+                shape: "multi-thread",
+            },
+            cores: MEASURED,
+            variant: Some(variant.clone()),
+        }
+    }
+
     pub(super) fn is_ours(&self) -> bool {
         matches!(self.kind, Kind::Ours { .. })
     }
@@ -92,10 +113,13 @@ impl Row {
     }
 
     /// The program; `None` where it cannot be built.
-    pub(super) fn program<'a>(&self, programs: &'a Programs) -> Option<&'a PathBuf> {
+    pub(super) fn program<'a>(&'a self, programs: &'a Programs) -> Option<&'a PathBuf> {
         match self.kind {
             Kind::Tonic(_) => Some(&programs.bare_tonic),
-            Kind::Ours { .. } => Some(&programs.server),
+            Kind::Ours { .. } => {
+                let other = self.variant.as_ref().and_then(|it| it.program.as_ref());
+                Some(other.unwrap_or(&programs.server))
+            }
             Kind::Go(_) => programs.go.as_ref(),
         }
     }
@@ -120,6 +144,10 @@ impl Row {
                     command.args(["--set", "server.tls.certificate=tls/server.crt"]);
                     command.args(["--set", "server.tls.private_key=tls/server.key"]);
                 }
+                let settings = self.variant.iter().flat_map(|it| &it.settings);
+                settings.for_each(|setting| {
+                    command.args(["--set", setting]);
+                });
             }
             Kind::Go(None) => {
                 command.args(["serve", &address, "bare"]);

@@ -25,7 +25,7 @@ const NEW: u32 = 500;
 /// What there is to say of a server.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Measured {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     /// Processor time of a call, in microseconds.
     pub(super) call: Figures,
     /// To that of [`BASE`] in the same round.
@@ -58,10 +58,11 @@ pub(super) fn compare(
 ) -> Result<Vec<Measured>, Error> {
     let rows: Vec<_> = rows::all()
         .into_iter()
-        .filter(|row| row.name == BASE || plan.wants(row.name))
+        .filter(|row| row.name == BASE || plan.wants(&row.name))
+        .chain(plan.variants.iter().map(Row::of))
         .filter(|row| row.program(programs).is_some())
         .collect();
-    let mut all: Vec<_> = rows.iter().map(|row| Measured::of(row.name)).collect();
+    let mut all: Vec<_> = rows.iter().map(|row| Measured::of(&row.name)).collect();
     for number in 1..=plan.rounds {
         for (row, measured) in rows.iter().zip(&mut all) {
             anstream::eprintln!("round {number} of {}: {}", plan.rounds, row.name);
@@ -90,7 +91,7 @@ fn round(
         source,
     })?;
     measured.size = mebibytes(size.len());
-    let server = Process::start(row.name, &mut row.command(program, ground))?;
+    let mut server = Process::start(&row.name, &mut row.command(program, ground))?;
     let start = server.answered(Row::address())?;
     measured.start.push(start.as_secs_f64() * 1e3);
     if row.is_ours() {
@@ -208,9 +209,9 @@ fn count(number: usize) -> f64 {
 // === impl Measured ===
 
 impl Measured {
-    fn of(name: &'static str) -> Self {
+    fn of(name: &str) -> Self {
         Self {
-            name,
+            name: name.to_owned(),
             ..Self::default()
         }
     }

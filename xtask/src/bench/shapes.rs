@@ -14,10 +14,14 @@ use super::{Error, Plan, servers};
 /// How many connections there are, and how many calls at a time on each.
 pub(super) const LOADS: [(u32, u32); 4] = [(1, 25), (3, 25), (12, 25), (1_000, 1)];
 
+/// How many calls are made under each load. By time h2load does not end with a thousand connections: those that had
+/// none yet begin when the others have ended (nghttp2 1.52).
+const CALLS: u32 = 100_000;
+
 /// What there is to say of a shape.
 #[derive(Clone, Debug)]
 pub(super) struct Measured {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     /// For each of [`LOADS`]: processor time of a call in microseconds.
     pub(super) call: [Figures; LOADS.len()],
     /// And how many calls there were a second, to those of the first shape in the same round.
@@ -34,11 +38,11 @@ pub(super) fn compare(
         return Ok(Vec::new());
     }
     let rows = rows::shapes();
-    let mut all = rows.each_ref().map(|row| Measured::of(row.name)).to_vec();
+    let mut all = rows.each_ref().map(|row| Measured::of(&row.name)).to_vec();
     for number in 1..=plan.rounds {
         for (row, measured) in rows.iter().zip(&mut all) {
             anstream::eprintln!("round {number} of {}: shapes, {}", plan.rounds, row.name);
-            round(row, programs, ground, plan, measured)?;
+            round(row, programs, ground, measured)?;
         }
     }
     let base = all.first().map(|it| it.rate.clone()).unwrap_or_default();
@@ -54,10 +58,9 @@ fn round(
     row: &Row,
     programs: &Programs,
     ground: &Ground,
-    plan: &Plan,
     measured: &mut Measured,
 ) -> Result<(), Error> {
-    let server = Process::start(row.name, &mut row.command(&programs.server, ground))?;
+    let mut server = Process::start(&row.name, &mut row.command(&programs.server, ground))?;
     server.answered(Row::address())?;
     servers::seed(row, programs, ground)?;
     let aim = row.unary(ground);
@@ -65,7 +68,7 @@ fn round(
         let shape = Shape {
             connections,
             streams,
-            amount: Amount::For(plan.length),
+            amount: Amount::Calls(CALLS),
         };
         let (each, rate) = servers::cost(&server, &aim, shape)?;
         measured.call[place].push(each);
@@ -77,9 +80,9 @@ fn round(
 // === impl Measured ===
 
 impl Measured {
-    fn of(name: &'static str) -> Self {
+    fn of(name: &str) -> Self {
         Self {
-            name,
+            name: name.to_owned(),
             call: Default::default(),
             rate: Default::default(),
         }

@@ -58,7 +58,8 @@ pub struct Config {
     /// By how much the issuer's clock may differ from this one, for `exp` and `nbf`.
     #[serde(with = "crate::settings::duration")]
     pub leeway: Duration,
-    /// How many verified tokens are remembered until they expire, at about 1 KiB each.
+    /// How many verified tokens are remembered until they expire, at about 1 KiB each; each connection remembers its
+    /// last one besides. 0 remembers none of them.
     pub remember: u64,
 }
 
