@@ -36,8 +36,8 @@ use self::variants::Variant;
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "\
-Needs Linux with two cores or more, h2load (Debian: the package nghttp2-client) and taskset; without Go
-the rows of grpc-go are left out. What is measured is built with the release profile.
+Needs Linux with two cores or more, h2load (Debian: the package nghttp2-client) and taskset.
+Without Go the rows of grpc-go are left out. What is measured is built with the release profile.
 
 Examples:
   cargo xtask bench

@@ -1,7 +1,7 @@
 //! A measured process: pinned to its core, asked by the kernel's books what it has used, ended at last.
 
-use std::fs;
-use std::io::{Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -33,8 +33,8 @@ const ALERT: u8 = 21;
 /// It is killed when this is dropped.
 pub(super) struct Process {
     name: String,
-    /// As it can be typed, without its environment.
-    shown: String,
+    /// What it says: why it did not start, and seldom more.
+    said: File,
     child: Child,
     started: Instant,
 }
@@ -51,19 +51,22 @@ pub(super) fn pinned(core: &str, program: &std::path::Path) -> Command {
 
 impl Process {
     pub(super) fn start(name: &str, command: &mut Command) -> Result<Self, Error> {
+        let cannot_start = |source| Error::Start {
+            program: name.to_owned(),
+            source,
+        };
+        let said = tempfile::tempfile().map_err(cannot_start)?;
+        let stderr = said.try_clone().map_err(cannot_start)?;
         let started = Instant::now();
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(stderr)
             .spawn()
-            .map_err(|source| Error::Start {
-                program: name.to_owned(),
-                source,
-            })?;
+            .map_err(cannot_start)?;
         Ok(Self {
             name: name.to_owned(),
-            shown: format!("{command:?}"),
+            said,
             child,
             started,
         })
@@ -73,11 +76,14 @@ impl Process {
     pub(super) fn answered(&mut self, address: SocketAddr) -> Result<Duration, Error> {
         while self.started.elapsed() < BOUND {
             if let Ok(Some(status)) = self.child.try_wait() {
+                let mut output = String::new();
+                // Without its words there is still the status.
+                let _ = self.said.rewind();
+                let _ = (&self.said).take(4096).read_to_string(&mut output);
                 return Err(Error::Failed {
                     program: self.name.clone(),
                     status,
-                    // What it says is not kept: a server that is measured may log as much as it likes.
-                    output: format!("to see why, start {} by hand", self.shown),
+                    output,
                 });
             }
             if speaks(address) {

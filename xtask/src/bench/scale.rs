@@ -19,7 +19,7 @@ use super::{Error, FOLDER, build, ground, machine};
 /// What a developer may choose.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-Needs Linux with two cores or more, taskset, and as many open files as connections (ulimit -n).
+Needs what `cargo xtask bench` needs, and as many open files as connections (ulimit -Hn).
 Three rounds take some five minutes.
 
 Examples:

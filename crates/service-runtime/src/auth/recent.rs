@@ -47,8 +47,6 @@ impl Recent {
         }
         let mut bytes = self.token.take().map(|it| it.bytes).unwrap_or_default();
         bytes.zeroize();
-        // What would be moved is not overwritten.
-        bytes.reserve_exact(token.len());
         bytes.extend_from_slice(token);
         self.token = Some(Token {
             bytes,
